@@ -1,0 +1,1 @@
+"""Things that can answer a recorded request."""

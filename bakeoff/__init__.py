@@ -1,0 +1,1 @@
+"""Four agent tasks and the loop that plays them."""

@@ -1,0 +1,1 @@
+"""Ask again and judge: plan, engine, comparison, verdict, report."""

@@ -1,0 +1,1 @@
+"""Chat grammars: what a prompt must be and what a completion says."""

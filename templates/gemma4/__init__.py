@@ -1,0 +1,1 @@
+"""Gemma 4: render and parse, two halves of one grammar."""

@@ -1,0 +1,1 @@
+"""Cassettes: vcrpy files that are also append-only logs."""
