@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="tonearm",
-        description="Record what agents say to Ollama, play it back, and name the layer that changed.",
+        description="Record what agents say to Ollama, play it back, name the layer that changed.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tonearm {__version__}")

@@ -1,0 +1,194 @@
+"""Find which exchanges belong to one conversation.
+
+An agent sends its whole history with every request, so a turn that follows another repeats that
+one's messages and adds to them. That is all the evidence there is, and all that is used: no cookie,
+no port, no header. The recorder stitches while it writes, replay stitches again what it reads.
+
+Several rules settle what the longest shared history leaves open:
+
+- A request without any answer in its history starts a conversation, even if the same words were
+  sent before (the same task run twice is two conversations), unless the earlier one never got its
+  answer: then it is a retry.
+- Among turns that a request could follow, one that nothing follows yet comes first, then one of the
+  same model, then one whose answer stands in the history as it was given, then the latest.
+- A request that was sent before, word for word, is a retry of it.
+- A request that follows a turn which already has a follower is a fork and stays in its conversation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tonearm import wire
+from tonearm.canonical import JsonObject, chain, fingerprint
+from tonearm.errors import WireError
+from tonearm.model import ChatRequest, Exchange, Link, Outcome, Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where an exchange belongs."""
+
+    conversation: int
+    index: int
+    link: Link
+    parent: int | None
+
+
+@dataclass(slots=True)
+class _Node:
+    """A turn that has been placed."""
+
+    placement: Placement
+    model: str
+    answer: str | None
+    """Fingerprint of the answer as a history would repeat it; ``None`` when it has no answer."""
+    serial: int
+    followers: int = 0
+
+
+class Stitcher:
+    """Place exchanges, one after another, into conversations."""
+
+    def __init__(self) -> None:
+        self._by_history: defaultdict[str, list[_Node]] = defaultdict(list)
+        self._sizes: list[int] = []
+        self._serial = 0
+
+    def add(self, exchange: Exchange) -> Placement | None:
+        """Place an exchange; ``None`` when it has no message history to be placed by."""
+        request = read_chat(exchange)
+        if request is None:
+            return None
+        history = chain(fingerprint(essence(m)) for m in request.messages)
+        link, parent = self._link(request, history)
+        if parent is None:
+            conversation, index = len(self._sizes), 0
+            self._sizes.append(0)
+        else:
+            conversation = parent.placement.conversation
+            index = self._sizes[conversation]
+        self._sizes[conversation] += 1
+        placement = Placement(
+            conversation=conversation,
+            index=index,
+            link=link,
+            parent=None if parent is None else parent.placement.index,
+        )
+        self._serial += 1
+        node = _Node(placement, request.model, _answer_fingerprint(exchange), self._serial)
+        self._by_history[history[-1]].append(node)
+        return placement
+
+    def _link(self, request: ChatRequest, history: list[str]) -> tuple[Link, _Node | None]:
+        same = self._by_history.get(history[-1], [])
+        broken = [node for node in same if node.answer is None]
+        if broken:
+            return Link.RETRY, broken[-1]
+        if not any(m.get("role") == "assistant" for m in request.messages):
+            return Link.START, None
+        follows = self._followed(request, history)
+        open_ends = [node for node in follows if node.followers == 0]
+        if open_ends:
+            open_ends[-1].followers += 1
+            return Link.NEXT, open_ends[-1]
+        if same:
+            return Link.RETRY, same[-1]
+        if follows:
+            follows[-1].followers += 1
+            return Link.FORK, follows[-1]
+        return Link.START, None
+
+    def _followed(self, request: ChatRequest, history: list[str]) -> list[_Node]:
+        """Return the turns that a request could follow, the best one last."""
+        found: list[tuple[tuple[bool, bool, int, int], _Node]] = []
+        for length, message in enumerate(request.messages):
+            if message.get("role") != "assistant":
+                continue
+            said = fingerprint(essence(message))
+            for node in self._by_history.get(history[length], []):
+                same_model = node.model == request.model
+                rank = (same_model, node.answer == said, length, node.serial)
+                found.append((rank, node))
+        return [node for _, node in sorted(found, key=lambda item: item[0])]
+
+
+def read_chat(exchange: Exchange) -> ChatRequest | None:
+    """Return the chat request of an exchange, ``None`` where it has no conversation to belong to.
+
+    That is every other endpoint, and requests that only load or unload a model.
+    """
+    if wire.endpoint(exchange.request) != wire.CHAT:
+        return None
+    try:
+        request = wire.chat_request(wire.parse_object(exchange.request.body, "request body"))
+    except WireError:
+        return None
+    return request if request.messages else None
+
+
+def essence(message: JsonObject) -> JsonObject:
+    """Return what of a message survives in the histories that agents send.
+
+    Thoughts are left out by many agents, ids are renamed, empty fields come and go, and arguments
+    are sent as text by clients of the OpenAI kind. None of that makes it another message.
+    """
+    calls = []
+    for call in message.get("tool_calls") or []:
+        function = call.get("function") or {} if isinstance(call, dict) else {}
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            with contextlib.suppress(WireError, UnicodeEncodeError):
+                arguments = wire.parse_object(arguments.encode(), "arguments")
+        calls.append([function.get("name"), arguments or {}])
+    content = message.get("content")
+    return {
+        "role": str(message.get("role", "")).lower(),
+        "content": content.strip() if isinstance(content, str) else content or "",
+        "images": message.get("images") or [],
+        "tool_calls": calls,
+        "tool_name": message.get("tool_name") or "",
+    }
+
+
+def _answer_fingerprint(exchange: Exchange) -> str | None:
+    if exchange.outcome is not Outcome.COMPLETE:
+        return None
+    try:
+        reply = wire.exchange_reply(exchange)
+    except WireError:
+        return None
+    if reply.error is not None or not reply.message:
+        return None
+    return fingerprint(essence(reply.message))
+
+
+def turns(cassette: str, exchanges: Iterable[Exchange]) -> list[Turn]:
+    """Return the turns among the exchanges of one cassette, by conversation and position.
+
+    Args:
+        cassette: The name by which reports call the file.
+        exchanges: In the order in which they were recorded.
+    """
+    stitcher = Stitcher()
+    found = []
+    for exchange in exchanges:
+        placement = stitcher.add(exchange)
+        request = read_chat(exchange)
+        if placement is None or request is None:
+            continue
+        found.append(
+            Turn(
+                cassette=cassette,
+                conversation=placement.conversation,
+                index=placement.index,
+                request=request,
+                exchange=exchange,
+                link=placement.link,
+                parent=placement.parent,
+            )
+        )
+    return sorted(found, key=lambda turn: (turn.conversation, turn.index))
