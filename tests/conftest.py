@@ -1,0 +1,30 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+
+import pytest
+
+from tests.engines import OLLAMA_VERSION, Ollama, start_ollama
+
+
+@pytest.fixture(scope="session")
+def ollama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ollama]]:
+    """A function that returns the running Ollama of a version, started when first asked for."""
+    with ExitStack() as servers:
+
+        @cache
+        def start(version: str) -> Ollama:
+            home = tmp_path_factory.mktemp(f"ollama-{version}-")
+            return servers.enter_context(start_ollama(version=version, home=home))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def ollama(ollama_server: Callable[[str], Ollama]) -> Ollama:
+    """A running Ollama that knows the tiny model."""
+    return ollama_server(OLLAMA_VERSION)
