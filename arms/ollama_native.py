@@ -1,0 +1,89 @@
+"""Arm B: the same engine without Ollama's translator.
+
+Our template writes the prompt, ``/api/generate`` with ``raw`` continues it, our parser reads what
+came. Where arm A and this one agree, the translator is faithful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tonearm import templates, wire
+from tonearm.arms._ollama_http import OllamaServer
+from tonearm.arms.base import ArmOptions
+from tonearm.errors import ArmError, RenderError
+from tonearm.model import ChatRequest, Decoded, Rendered, Take
+from tonearm.templates.base import ChatFormat
+
+PASSED_ON = ("options", "keep_alive", "format", "stream")
+"""Fields of a chat request that ``/api/generate`` takes with the same meaning."""
+
+
+class OllamaNative:
+    """Ollama's engine, given a finished prompt."""
+
+    def __init__(self, options: ArmOptions) -> None:
+        self._options = options
+        self._name = options.name or "ollama-native"
+        self._server = OllamaServer(self._name, options)
+
+    @property
+    def name(self) -> str:
+        """The name in reports."""
+        return self._name
+
+    async def open(self, models: Sequence[str]) -> None:
+        """See that the server is there and has the models."""
+        await self._server.open(models)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._server.close()
+
+    async def play(self, request: ChatRequest) -> Take:
+        """Render the request, let the engine continue it, and parse what came."""
+        model = self._options.model or request.model
+        chat_format = templates.for_model(self._server.known(model))
+        try:
+            prompt = self._render(chat_format, model, request)
+        except RenderError as err:
+            return Take(arm=self._name, error=f"cannot render: {err}")
+        body = {name: request.body[name] for name in PASSED_ON if name in request.body}
+        body |= {"model": model, "prompt": prompt, "raw": True, "logprobs": True}
+        try:
+            raw, reply = await self._server.ask(wire.GENERATE, body)
+            pin = await self._server.pin(model, request.options)
+        except ArmError as err:
+            return Take(arm=self._name, error=err.problem)
+        decoded = _decoded(reply)
+        answer = None
+        if reply.error is None:
+            starts_in_thinking = chat_format.starts_in_thinking(prompt)
+            answer = chat_format.parse(
+                decoded.completion, tools=request.tools, starts_in_thinking=starts_in_thinking
+            )
+        return Take(
+            arm=self._name,
+            rendered=Rendered(prompt=prompt, tokens=reply.body.get("prompt_eval_count")),
+            decoded=decoded,
+            answer=answer,
+            wire=wire.shape(raw.status, reply),
+            error=reply.error,
+            pin=pin,
+            timing=wire.timing(reply, raw.wall_s),
+        )
+
+    def _render(self, chat_format: ChatFormat, model: str, request: ChatRequest) -> str:
+        think = bool(request.think) and self._server.can_think(model)
+        return chat_format.render(
+            chat_format.from_ollama(request.messages), request.tools, enable_thinking=think
+        )
+
+
+def _decoded(reply: wire.Reply) -> Decoded:
+    traced = wire.decoded(reply)
+    return Decoded(
+        completion=str(reply.body.get("response") or ""),
+        tokens=traced.tokens if traced else (),
+        eval_count=reply.body.get("eval_count"),
+    )

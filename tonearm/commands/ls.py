@@ -1,0 +1,95 @@
+"""``tonearm ls``: what is on the shelf."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from tonearm import cassette, stitch
+from tonearm.canonical import JsonObject
+from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_SAME, CassetteError
+from tonearm.model import Exchange, Outcome
+from tonearm.terminal import cell, console
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    p = commands.add_parser(
+        "ls", help="list cassettes", description="List the cassettes of a shelf."
+    )
+    p.add_argument("shelf", nargs="*", type=Path, default=[Path("cassettes")], metavar="SHELF")
+    p.add_argument("--json", action="store_true", help="one JSON object a line")
+    p.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One cassette."""
+
+    path: Path
+    exchanges: tuple[Exchange, ...] = ()
+    problem: str | None = None
+
+    def to_json(self) -> JsonObject:
+        turns = stitch.turns(self.path.name, self.exchanges)
+        return {
+            "cassette": str(self.path),
+            "models": sorted({turn.request.model for turn in turns}),
+            "conversations": len({turn.conversation for turn in turns}),
+            "turns": len(turns),
+            "exchanges": len(self.exchanges),
+            "outcomes": dict(sorted(Counter(str(e.outcome) for e in self.exchanges).items())),
+            "started_at": min((e.started_at for e in self.exchanges if e.started_at), default=None),
+            "bytes": self.path.stat().st_size,
+            "problem": self.problem,
+        }
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line for each cassette; unreadable ones are listed with the reason."""
+    rows = [_entry(path).to_json() for path in cassette.find(args.shelf)]
+    if args.json:
+        for row in rows:
+            sys.stdout.write(json.dumps(row) + "\n")
+    else:
+        _print(rows)
+    return EXIT_COULD_NOT_RUN if any(row["problem"] for row in rows) else EXIT_SAME
+
+
+def _entry(path: Path) -> _Entry:
+    try:
+        tape = cassette.load(path)
+    except CassetteError as err:
+        return _Entry(path=path, problem=str(err))
+    return _Entry(path=path, exchanges=tape.exchanges, problem=tape.torn)
+
+
+def _print(rows: list[JsonObject]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("cassette", "model", "turns", "exchanges", "started", "bytes", "remarks"):
+        right = heading in {"turns", "exchanges", "bytes"}
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        odd = {name: n for name, n in row["outcomes"].items() if name != Outcome.COMPLETE}
+        remarks = [f"{n} {name}" for name, n in odd.items()]
+        if row["conversations"] > 1:
+            remarks.append(f"{row['conversations']} conversations")
+        if row["problem"]:
+            remarks.append(row["problem"])
+        table.add_row(
+            cell(row["cassette"]),
+            cell(", ".join(row["models"])),
+            str(row["turns"]),
+            str(row["exchanges"]),
+            cell((row["started_at"] or "")[:19]),
+            str(row["bytes"]),
+            cell("; ".join(remarks)),
+        )
+    console().print(table)
