@@ -12,7 +12,7 @@ Several rules settle what the longest shared history leaves open:
 - Among turns that a request could follow, one that nothing follows yet comes first, then one of the
   same model, then one whose answer stands in the history as it was given, then the latest.
 - A request that was sent before, word for word, is a retry of it.
-- A request that follows a turn which already has a follower is a fork and stays in its conversation.
+- A request that follows an already followed turn is a fork and stays in the conversation.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Stitcher:
         broken = [node for node in same if node.answer is None]
         if broken:
             return Link.RETRY, broken[-1]
-        if not any(m.get("role") == "assistant" for m in request.messages):
+        if not any(_is_answer(message) for message in request.messages):
             return Link.START, None
         follows = self._followed(request, history)
         open_ends = [node for node in follows if node.followers == 0]
@@ -106,7 +106,7 @@ class Stitcher:
         """Return the turns that a request could follow, the best one last."""
         found: list[tuple[tuple[bool, bool, int, int], _Node]] = []
         for length, message in enumerate(request.messages):
-            if message.get("role") != "assistant":
+            if not _is_answer(message):
                 continue
             said = fingerprint(essence(message))
             for node in self._by_history.get(history[length], []):
@@ -152,6 +152,10 @@ def essence(message: JsonObject) -> JsonObject:
         "tool_calls": calls,
         "tool_name": message.get("tool_name") or "",
     }
+
+
+def _is_answer(message: JsonObject) -> bool:
+    return str(message.get("role", "")).lower() == "assistant"
 
 
 def _answer_fingerprint(exchange: Exchange) -> str | None:

@@ -7,25 +7,26 @@ it read differently from what it is.
 
 from __future__ import annotations
 
-import re
 import sys
+import unicodedata
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufe00-\ufe0f\ufeff\ufff9-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
 
 def safe(text: str) -> str:
-    """Return a text with control, bidirectional and invisible characters spelled out.
+    """Return a text with control, format and unassigned characters spelled out.
 
     Line feeds and tabs stay; a carriage return does not, because it overwrites the line.
     """
-    return _UNSAFE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+    if text.isprintable():
+        return text
+    return "".join(c if _harmless(c) else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs"
 
 
 def one_line(text: str, limit: int = 100) -> str:

@@ -165,9 +165,8 @@ def split(whole: JsonObject) -> list[JsonObject]:
     Thinking comes first, then content, then one object for each tool call, then the final object
     with the counts. ``assemble(split(x)) == x`` for every answer that says ``done: true``.
     """
-    head = {
-        k: whole[k] for k in ("model", "remote_model", "remote_host", "created_at") if k in whole
-    }
+    names = ("model", "remote_model", "remote_host", "created_at")
+    head: JsonObject = {name: whole[name] for name in names if name in whole}
     chat = isinstance(whole.get("message"), dict)
     source: JsonObject = whole["message"] if chat else whole
     text = "content" if chat else "response"
@@ -262,12 +261,14 @@ def decoded(reply: Reply) -> Decoded | None:
 
 
 def shape(status: int, reply: Reply) -> WireShape:
-    """Return what a client would branch on."""
+    """Return what a client would branch on or count with."""
     return WireShape(
         status=status,
         done=reply.done,
         done_reason=reply.body.get("done_reason"),
         error=reply.error,
+        prompt_eval_count=reply.body.get("prompt_eval_count"),
+        eval_count=reply.body.get("eval_count"),
     )
 
 
