@@ -1,1 +1,17 @@
 """Cassettes: vcrpy files that are also append-only logs."""
+
+from tonearm.cassette.foreign import ForeignLimitsWarning
+from tonearm.cassette.redact import redact
+from tonearm.cassette.shelf import Shelf, find
+from tonearm.cassette.store import Cassette, load
+from tonearm.cassette.writer import CassetteWriter
+
+__all__ = [
+    "Cassette",
+    "CassetteWriter",
+    "ForeignLimitsWarning",
+    "Shelf",
+    "find",
+    "load",
+    "redact",
+]

@@ -1,0 +1,175 @@
+"""What vcrpy has no place for, kept under ``response.tonearm``.
+
+A file of ours may pass through vcrpy, which reads it with YAML and writes it in its own style.
+Facts that YAML would change on the way, such as ``1e-05`` or half of a surrogate pair, therefore
+travel as JSON inside a text: see ``_survives``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from itertools import accumulate, pairwise
+from typing import Any
+
+from tonearm.canonical import Json, JsonObject
+from tonearm.cassette.shape import NewerFormat, ShapeError, check, member, optional
+from tonearm.model import Chunk, Exchange, Outcome, Pin
+
+FORMAT = 1
+"""Raised when an older reader would misunderstand what a newer writer says."""
+
+US_PER_S = 1_000_000
+
+_WHERE = "response.tonearm."
+_PIN_TEXTS = [f.name for f in dataclasses.fields(Pin) if f.name not in ("num_ctx", "options")]
+_MAX_DEPTH = 16
+_MAX_KEY = 256
+
+
+def pack(exchange: Exchange, exact: JsonObject) -> JsonObject:
+    """Return the facts of an exchange; times become whole microseconds.
+
+    ``exact`` holds the members of vcrpy's part that vcrpy would not bring back as they were.
+    """
+    numbers: JsonObject = {
+        "sequence": exchange.sequence,
+        "duration_us": None if exchange.duration_s is None else _us(exchange.duration_s),
+        "chunks": _pack_chunks(exchange.chunks) if exchange.chunks else None,
+        "outcome": exchange.outcome.value,
+    }
+    rest: JsonObject = {
+        "started_at": exchange.started_at,
+        "error": exchange.error,
+        "pin": None if exchange.pin is None else _pack_pin(exchange.pin),
+        "redaction": exchange.redaction,
+        "exact": exact or None,
+    }
+    facts = {name: value for name, value in (numbers | rest).items() if value is not None}
+    if _survives(rest):
+        return {"format": FORMAT, **facts}
+    return {"format": FORMAT, "json": json.dumps(facts)}
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * US_PER_S)
+
+
+def _pack_chunks(chunks: tuple[Chunk, ...]) -> JsonObject:
+    """Return sizes and waiting times, which are shorter to write than offsets and times."""
+    ends = [0, *(chunk.end for chunk in chunks)]
+    times = [0, *(_us(chunk.at_s) for chunk in chunks)]
+    return {
+        "bytes": [b - a for a, b in pairwise(ends)],
+        "us": [b - a for a, b in pairwise(times)],
+    }
+
+
+def _pack_pin(pin: Pin) -> JsonObject:
+    fields = {name: getattr(pin, name) for name in (*_PIN_TEXTS, "num_ctx")}
+    packed = {name: value for name, value in fields.items() if value is not None}
+    return packed | {"options": dict(pin.options)} if pin.options else packed
+
+
+def _survives(value: Json, depth: int = 0) -> bool:
+    """Return whether a value comes back the same from orjson, from YAML 1.1 and from vcrpy.
+
+    YAML 1.1 takes an exponent without a decimal point for text, and its keys must be short.
+    """
+    match value:
+        case None | bool():
+            return True
+        case int():
+            return -(2**63) <= value < 2**63
+        case float():
+            return math.isfinite(value) and "e" not in repr(value)
+        case str():
+            return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+        case dict() if depth < _MAX_DEPTH:
+            return all(
+                len(key) <= _MAX_KEY and _survives(key) and _survives(item, depth + 1)
+                for key, item in value.items()
+            )
+        case list() | tuple() if depth < _MAX_DEPTH:
+            return all(_survives(item, depth + 1) for item in value)
+    return False
+
+
+def unwrap(value: Json) -> JsonObject:
+    """Return the facts under ``response.tonearm``, empty where there are none.
+
+    Raises:
+        NewerFormat: A later tonearm wrote them.
+        ShapeError: They are no object, or have no format number.
+    """
+    if value is None:
+        return {}
+    facts = check(value, dict, "response.tonearm")
+    number = member(facts, "format", int, _WHERE)
+    if number > FORMAT:
+        raise NewerFormat(
+            f"facts are of format {number}, this tonearm reads up to {FORMAT}; "
+            "install a newer tonearm"
+        )
+    if number < 1:
+        raise ShapeError(f"{_WHERE}format is {number}, not a positive number")
+    if "json" not in facts:
+        return facts
+    try:
+        return check(json.loads(member(facts, "json", str, _WHERE)), dict, f"{_WHERE}json")
+    except (json.JSONDecodeError, RecursionError) as err:
+        raise ShapeError(f"{_WHERE}json is not JSON: {err}") from err
+
+
+def unpack(facts: JsonObject, position: int) -> dict[str, Any]:
+    """Return the fields of an exchange, request and response excepted.
+
+    Raises:
+        ShapeError: A fact is missing or of a type that it must not have.
+    """
+    sequence = optional(facts, "sequence", int, _WHERE)
+    duration = optional(facts, "duration_us", int, _WHERE)
+    chunks = optional(facts, "chunks", dict, _WHERE)
+    pin = optional(facts, "pin", dict, _WHERE)
+    return {
+        "sequence": position if sequence is None else sequence,
+        "started_at": optional(facts, "started_at", str, _WHERE),
+        "duration_s": None if duration is None else duration / US_PER_S,
+        "chunks": () if chunks is None else _unpack_chunks(chunks),
+        "outcome": _unpack_outcome(optional(facts, "outcome", str, _WHERE)),
+        "error": optional(facts, "error", str, _WHERE),
+        "pin": None if pin is None else _unpack_pin(pin),
+        "redaction": optional(facts, "redaction", dict, _WHERE),
+    }
+
+
+def _unpack_chunks(chunks: JsonObject) -> tuple[Chunk, ...]:
+    where = f"{_WHERE}chunks."
+    sizes = member(chunks, "bytes", list, where)
+    waits = member(chunks, "us", list, where)
+    if len(sizes) != len(waits):
+        raise ShapeError(f"{where}bytes and {where}us are not of one length")
+    if not set(map(type, sizes)) | set(map(type, waits)) <= {int}:
+        raise ShapeError(f"{where}bytes and {where}us hold something else than integers")
+    return tuple(map(Chunk, accumulate(sizes), [us / US_PER_S for us in accumulate(waits)]))
+
+
+def _unpack_outcome(value: str | None) -> Outcome:
+    if value is None:
+        return Outcome.COMPLETE
+    try:
+        return Outcome(value)
+    except ValueError:
+        raise ShapeError(f"{_WHERE}outcome is {value!r}, which is no outcome") from None
+
+
+def _unpack_pin(pin: JsonObject) -> Pin:
+    where = f"{_WHERE}pin."
+    member(pin, "model", str, where)
+    texts = {name: optional(pin, name, str, where) for name in _PIN_TEXTS}
+    return Pin(
+        **texts,  # type: ignore[arg-type]
+        num_ctx=optional(pin, "num_ctx", int, where),
+        options=optional(pin, "options", dict, where) or {},
+    )

@@ -1,0 +1,159 @@
+"""A file that one process appends to and nobody else writes.
+
+Bytes leave the memory only when the system has taken them, so that after a full disk, however much
+of a write it took, the file and what is pending still make one unbroken sequence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from tonearm.errors import CassetteError
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+
+class LogFile:
+    """A locked file, open for appending, with what it has not taken yet."""
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Create a file that must not exist, and the folders it needs, for their owner alone.
+
+        Raises:
+            CassetteError: The file exists, or cannot be created.
+        """
+        try:
+            make_private_folder(path.parent)
+        except OSError as err:
+            raise CassetteError(path, f"cannot be created: {err.strerror}") from err
+        return cls(path, os.O_CREAT | os.O_EXCL, "cannot be created")
+
+    @classmethod
+    def existing(cls, path: Path) -> Self:
+        """Open a file that exists.
+
+        Raises:
+            CassetteError: It does not exist, is a link, or is being written.
+        """
+        return cls(path, 0, "cannot be continued")
+
+    def __init__(self, path: Path, flags: int, problem: str) -> None:
+        self.path = path
+        self.pending = bytearray()
+        """What the system has not taken yet."""
+        self._failed: str | None = None
+        self._name_synced = not flags
+        self._lock = FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
+        self._fd = -1
+        try:
+            self._lock.acquire()
+            self._fd = os.open(path, _FLAGS | flags, 0o600)
+        except Timeout as err:
+            raise CassetteError(path, "another recorder is writing to it") from err
+        except OSError as err:
+            self.close()
+            raise CassetteError(path, f"{problem}: {err.strerror}") from err
+
+    def cut(self, size: int) -> None:
+        """Cut the file off behind so many bytes; what was there is kept in a file beside it.
+
+        Raises:
+            CassetteError: The disk does not take it.
+        """
+        aside = self.path.with_name(f"{self.path.name}.torn")
+        try:
+            rest = self.path.read_bytes()[size:]
+            with os.fdopen(os.open(aside, _FLAGS | os.O_CREAT, 0o600), "ab") as file:
+                file.write(rest)
+                file.flush()
+                _sync_data(file.fileno())
+            os.ftruncate(self._fd, size)
+        except OSError as err:
+            raise CassetteError(
+                self.path, f"its torn end cannot be moved to {aside.name}: {err.strerror}"
+            ) from err
+
+    def check(self) -> None:
+        """Complain about a file that can take no more.
+
+        Raises:
+            CassetteError: It is closed, or the system once failed to sync it.
+        """
+        if self._failed is not None:
+            raise CassetteError(self.path, self._failed)
+        if self._fd < 0:
+            raise CassetteError(self.path, "is closed")
+
+    def write(self) -> None:
+        """Hand what is pending to the system.
+
+        Raises:
+            CassetteError: The disk is full; what it has not taken is still pending.
+        """
+        self.check()
+        try:
+            while self.pending:
+                del self.pending[: os.write(self._fd, self.pending)]
+        except OSError as err:
+            raise CassetteError(self.path, f"cannot be written: {err.strerror}") from err
+
+    def sync(self) -> None:
+        """Bring everything onto the disk.
+
+        Raises:
+            CassetteError: The disk is full or broken. A failed sync is final: nobody knows which
+                bytes the system has dropped by then.
+        """
+        self.write()
+        try:
+            _sync_data(self._fd)
+            if not self._name_synced:
+                _sync_folder(self.path.parent)
+                self._name_synced = True
+        except OSError as err:
+            self._failed = f"cannot be synced: {err.strerror}"
+            raise CassetteError(self.path, self._failed) from err
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file and its lock are held."""
+        return self._fd >= 0
+
+    def close(self) -> None:
+        """Let go of the file and its lock; what is pending is dropped."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if self._lock.is_locked:
+            # Before the release: afterwards the file may already be somebody else's lock.
+            with contextlib.suppress(OSError):
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder and its missing parents for their owner alone."""
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable, where the system has a way to ask for it."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
