@@ -170,13 +170,17 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireShape:
-    """The parts of a response that clients branch on: the wire layer."""
+    """The parts of a response that clients branch on or count with: the wire layer."""
 
     status: int
     done: bool = False
     done_reason: str | None = None
     error: str | None = None
     """The server's own words, from an error body or an error line within a stream."""
+    prompt_eval_count: int | None = None
+    """Tokens of the prompt, as the server counted them."""
+    eval_count: int | None = None
+    """Tokens of the answer, as the server counted them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
