@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -79,7 +80,10 @@ def ollama_binary(version: str) -> Path:
     """Return the server of one version; ``TONEARM_OLLAMA`` stands in for the usual one."""
     own = os.environ.get("TONEARM_OLLAMA")
     if own and version == OLLAMA_VERSION:
-        return Path(own)
+        found = shutil.which(own)
+        if found is None:
+            pytest.fail(f"TONEARM_OLLAMA={own}: no such program", pytrace=False)
+        return Path(found)
     name = "ollama.exe" if os.name == "nt" else "ollama"
     binary = cache_folder() / f"ollama-{version}" / "bin" / name
     if not binary.exists():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -9,10 +13,15 @@ from tests.engines import OLLAMA_VERSION, ollama_binary, require, start_ollama, 
 
 
 @pytest.mark.ollama
-def test_the_server_is_of_the_version_asked_for_and_has_the_model(ollama):
+@pytest.mark.skipif("TONEARM_OLLAMA" in os.environ, reason="TONEARM_OLLAMA is of any version")
+def test_the_server_is_of_the_version_asked_for(ollama):
+    assert ollama.version == OLLAMA_VERSION
+
+
+@pytest.mark.ollama
+def test_the_server_has_the_model_and_no_other(ollama):
     tags = httpx.get(f"{ollama.url}/api/tags", trust_env=False).json()
 
-    assert ollama.version == OLLAMA_VERSION
     assert [m["name"] for m in tags["models"]] == [ollama.model]
 
 
@@ -47,6 +56,15 @@ def test_a_missing_server_skips_and_names_the_command(monkeypatch, tmp_path):
 
     with pytest.raises(pytest.skip.Exception, match=r"scripts/get-ollama 0\.1\.2"):
         ollama_binary("0.1.2")
+
+
+def test_a_server_of_ones_own_is_used_by_path_and_must_be_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("TONEARM_OLLAMA", sys.executable)
+    assert ollama_binary(OLLAMA_VERSION) == Path(sys.executable)
+
+    monkeypatch.setenv("TONEARM_OLLAMA", str(tmp_path / "gone"))
+    with pytest.raises(pytest.fail.Exception, match="no such program"):
+        ollama_binary(OLLAMA_VERSION)
 
 
 def test_a_missing_engine_fails_where_it_is_required(monkeypatch):
