@@ -1,0 +1,44 @@
+"""Run a command whose clients are to talk to the recorder instead of Ollama."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+from tonearm.errors import UsageError
+from tonearm.proxy.address import Address
+from tonearm.proxy.interrupts import Interrupts
+
+
+def environment(base: Mapping[str, str], recorder: Address) -> dict[str, str]:
+    """Return an environment in which the usual clients find the recorder."""
+    return {
+        **base,
+        "OLLAMA_HOST": recorder.url,
+        "OLLAMA_BASE_URL": recorder.url,
+        "OPENAI_BASE_URL": f"{recorder.url}/v1",
+        "ANTHROPIC_BASE_URL": recorder.url,
+    }
+
+
+async def run(command: Sequence[str], env: Mapping[str, str], interrupts: Interrupts) -> int:
+    """Run a command to its end, signals passed on, and return its exit code as a shell would.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=env)
+    except (OSError, ValueError) as err:
+        raise UsageError(f"cannot run {command[0]}: {err}") from err
+
+    def forward(number: signal.Signals) -> None:
+        # A terminal has sent Ctrl-C to the command already.
+        if number != signal.SIGINT or not sys.stdin.isatty():
+            process.send_signal(number)
+
+    interrupts.react = forward
+    code = await process.wait()
+    return 128 - code if code < 0 else code

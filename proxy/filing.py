@@ -1,0 +1,161 @@
+"""Put every exchange into the cassette of its conversation.
+
+One thread uses this, the writer's. A conversation that an earlier recorder began goes on in its own
+file; exchanges that belong to no conversation share one file for each run of the recorder. Of the
+files only a bounded number is open at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tonearm import wire
+from tonearm.canonical import JsonObject
+from tonearm.cassette import CassetteWriter, Shelf, load, redact
+from tonearm.errors import CassetteError, WireError
+from tonearm.model import Exchange, Outcome
+from tonearm.proxy.pins import PinBook
+from tonearm.proxy.tally import Tally
+from tonearm.stitch import Placement, Stitcher
+
+logger = logging.getLogger(__name__)
+
+LOOSE = -1
+"""Stands for the conversation of exchanges that have none."""
+
+MAX_OPEN = 64
+
+
+class Filing:
+    """The cassettes of one shelf and what belongs where."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        tally: Tally,
+        *,
+        pins: PinBook | None = None,
+        token: Callable[[], str] = lambda: secrets.token_hex(4),
+        max_open: int = MAX_OPEN,
+    ) -> None:
+        self._shelf = shelf
+        self._tally = tally
+        self._pins = pins or PinBook()
+        self._token = token
+        self._max_open = max_open
+        self._stitcher = Stitcher()
+        self._paths: dict[int, Path] = {}
+        self._writers: OrderedDict[int, CassetteWriter] = OrderedDict()
+        self._unsynced: Counter[int] = Counter()
+        self._conversations: set[int] = set()
+        self._files: set[Path] = set()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something was written that is not synced."""
+        return bool(self._unsynced)
+
+    def read_shelf(self) -> None:
+        """Learn which conversations the shelf holds; what cannot be read is left alone."""
+        for path in self._shelf.paths():
+            try:
+                for exchange in load(path).exchanges:
+                    placement = self._stitcher.add(exchange)
+                    if placement is not None:
+                        self._paths[placement.conversation] = path
+            except Exception as err:  # a stranger's file must not end the recorder
+                logger.warning("%s is left alone: %s", path, err)
+
+    def file(self, exchange: Exchange) -> None:
+        """Write one exchange into the cassette that it belongs to.
+
+        Raises:
+            CassetteError: The file cannot be created or written.
+        """
+        exchange = redact(exchange)
+        placement = self._place(exchange)
+        starts = placement is not None and placement.index == 0
+        body = _body(exchange)
+        pin = self._pins.pin(exchange, body, starts=starts)
+        key = LOOSE if placement is None else placement.conversation
+        name = "loose" if placement is None else str(body.get("model") or "unnamed")
+        self._writer(key, name, exchange.started_at or "").append(replace(exchange, pin=pin))
+        self._count(key, exchange)
+
+    def sync(self) -> None:
+        """Bring everything written to the disk, and count it as recorded."""
+        for key in list(self._unsynced):
+            self._sync(key)
+
+    def close(self) -> None:
+        """Sync and close every file."""
+        for key in list(self._writers):
+            self._shut(key)
+
+    def _place(self, exchange: Exchange) -> Placement | None:
+        try:
+            return self._stitcher.add(exchange)
+        except Exception as err:  # the facts are worth keeping even where they make no sense
+            logger.warning("an exchange could not be placed: %s", type(err).__name__)
+            return None
+
+    def _count(self, key: int, exchange: Exchange) -> None:
+        self._unsynced[key] += 1
+        if key != LOOSE:
+            self._conversations.add(key)
+        self._files.add(self._paths[key])
+        self._tally.conversations = len(self._conversations)
+        self._tally.files = len(self._files)
+        self._tally.unanswered += exchange.outcome is Outcome.UPSTREAM_ERROR
+
+    def _writer(self, key: int, name: str, started_at: str) -> CassetteWriter:
+        if key not in self._writers:
+            while len(self._writers) >= self._max_open:
+                self._shut(next(iter(self._writers)))
+            self._writers[key] = self._open(key, name, started_at)
+        self._writers.move_to_end(key)
+        return self._writers[key]
+
+    def _open(self, key: int, name: str, started_at: str) -> CassetteWriter:
+        path = self._paths.get(key)
+        if path is not None:
+            try:
+                return CassetteWriter.reopen(path)
+            except CassetteError as err:
+                logger.warning("%s; the conversation goes on in a new cassette", err)
+        path = self._shelf.new_path(name, started_at, self._token())
+        writer = CassetteWriter(path)
+        self._paths[key] = path
+        return writer
+
+    def _sync(self, key: int) -> None:
+        try:
+            self._writers[key].sync()
+        except CassetteError:
+            self._shut(key)
+        else:
+            self._tally.keep(self._unsynced.pop(key, 0))
+
+    def _shut(self, key: int) -> None:
+        """Close a file, which tries once more to sync it; the next exchange opens it again."""
+        writer = self._writers.pop(key)
+        exchanges = self._unsynced.pop(key, 0)
+        try:
+            writer.close()
+        except CassetteError as err:
+            logger.error("%d exchanges are lost: %s", exchanges, err)
+            self._tally.lose(err.problem, exchanges)
+        else:
+            self._tally.keep(exchanges)
+
+
+def _body(exchange: Exchange) -> JsonObject:
+    try:
+        return wire.parse_object(exchange.request.body, "request body")
+    except WireError:
+        return {}

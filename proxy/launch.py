@@ -1,0 +1,145 @@
+"""Run mitmproxy inside this process, with no more of it than recording needs.
+
+The stock addons cost a third to a half of the time of a request, and some of them would reach
+further than a recorder should. Left are those that listen, connect and speak HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import time
+from collections.abc import Collection
+
+from mitmproxy import options
+from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
+from mitmproxy.master import Master
+
+from tonearm.errors import CaptureError
+from tonearm.proxy.addon import Recorder
+from tonearm.proxy.address import Address
+
+logger = logging.getLogger(__name__)
+
+IDLE_TIMEOUT_S = 24 * 60 * 60
+"""mitmproxy cuts what is silent for this long; loading a model and reading a prompt are silent."""
+
+POLL_S = 0.02
+HANG_UP_S = 5.0
+
+
+class Proxy:
+    """A reverse proxy in front of one upstream, watched by a recorder.
+
+    All of it runs on one event loop, which ``start`` must be called from.
+    """
+
+    def __init__(self, recorder: Recorder, *, upstream: Address, listen: Address) -> None:
+        self._recorder = recorder
+        self._upstream = upstream
+        self._listen = listen
+        self._server = proxyserver.Proxyserver()
+        self._master: Master | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> Address:
+        """Listen, and return the address that was taken.
+
+        Raises:
+            CaptureError: The address cannot be listened on.
+        """
+        # Its errors come as exceptions below; two reports of one thing would only confuse.
+        logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
+        ready = _Ready(asyncio.get_running_loop().create_future())
+        self._master = Master(self._options())
+        self._master.addons.add(
+            core.Core(), self._server, self._recorder, next_layer.NextLayer(), ready
+        )
+        if self._upstream.scheme == "https":
+            self._master.addons.add(tlsconfig.TlsConfig())
+        self._master.options.update(
+            connection_strategy="lazy",  # no upstream connection for a client that never asks
+            keep_host_header=True,  # Ollama refuses foreign names; that guard must not be lifted
+        )
+        self._task = asyncio.create_task(self._master.run())
+        await asyncio.wait({self._task, ready.future}, return_when=asyncio.FIRST_COMPLETED)
+        return await self._address()
+
+    async def _address(self) -> Address:
+        failure = next((s.last_exception for s in self._server.servers if s.last_exception), None)
+        if failure is None and self._server.listen_addrs():
+            host, port, *_ = self._server.listen_addrs()[0]
+            return Address(host=host, port=port)
+        await self.stop()
+        raise CaptureError(_cannot_listen(self._listen, failure)) from failure
+
+    def _options(self) -> options.Options:
+        return options.Options(
+            mode=[f"reverse:{self._upstream.url}"],
+            listen_host=self._listen.host,
+            listen_port=self._listen.port,
+            tcp_timeout=IDLE_TIMEOUT_S,
+        )
+
+    @property
+    def busy(self) -> int:
+        """How many clients have something under way."""
+        return len(self._recorder.busy_clients())
+
+    async def drain(self, grace_s: float, cut: asyncio.Event) -> None:
+        """Take no more requests and let those under way finish, until the grace ends or a cut.
+
+        Connections on which nothing is under way are closed, as a server does that goes away.
+        """
+        await self._server.servers.update([])
+        deadline = time.monotonic() + grace_s
+        while busy := self._recorder.busy_clients():
+            if cut.is_set() or time.monotonic() >= deadline:
+                break
+            self._hang_up(spared=busy)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(cut.wait(), POLL_S)
+
+    async def stop(self) -> None:
+        """End everything; what is still under way is recorded as cut off by us."""
+        self._recorder.done()
+        if readers := self._hang_up():
+            await asyncio.wait(readers, timeout=HANG_UP_S)
+        if self._master is not None and self._task is not None:
+            self._master.shutdown()
+            await self._task
+
+    def _hang_up(self, spared: Collection[str] = ()) -> list[asyncio.Task[None]]:
+        """Close client connections once what was written is sent; return what still reads them."""
+        readers = []
+        for handler in self._server.connections.values():
+            transport = handler.transports.get(handler.client)
+            if handler.client.id not in spared and transport and transport.writer:
+                transport.writer.close()
+                readers += [transport.handler] if transport.handler else []
+        return readers
+
+
+class _Ready:
+    """Tells when mitmproxy has tried to listen."""
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self.future = future
+
+    def running(self) -> None:
+        """Take mitmproxy's word for it."""
+        self.future.set_result(None)
+
+
+def _cannot_listen(address: Address, failure: Exception | None) -> str:
+    number = failure.errno if isinstance(failure, OSError) else None
+    if number == errno.EADDRINUSE:
+        return (
+            f"cannot listen on {address.authority}: the port is in use; stop the other program, "
+            "or choose another port with --listen"
+        )
+    why = os.strerror(number) if number else failure
+    return f"cannot listen on {address.authority}: {why}; choose another address with --listen"

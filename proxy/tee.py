@@ -1,0 +1,92 @@
+"""Copy a streamed body while it passes.
+
+The callable sits in the path of the client's bytes, outside every guard that mitmproxy has: an
+exception in it would cost the client that piece, and an answer of ``b""`` would end the body early.
+So nothing but the copy happens here, all of it is guarded, and what comes in is what goes out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+LIMIT_BYTES = 32 << 20
+"""How much of one body is kept; the client gets all of it."""
+
+
+class Tee:
+    """Pass every piece of one body on untouched, and keep a copy with its time of arrival."""
+
+    __slots__ = (
+        "_clock",
+        "_limit_bytes",
+        "_on_end",
+        "dropped_bytes",
+        "fault",
+        "pieces",
+        "size_bytes",
+    )
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        on_end: Callable[[], None],
+        limit_bytes: int = LIMIT_BYTES,
+    ) -> None:
+        self._clock = clock
+        self._on_end = on_end
+        self._limit_bytes = limit_bytes
+        self.pieces: list[tuple[float, bytes]] = []
+        """Time of arrival and bytes, in one value so that no fault can part them."""
+        self.size_bytes = 0
+        self.dropped_bytes = 0
+        """How much came after the limit and was not kept."""
+        self.fault: str | None = None
+        """The exception that ended the copy before the body ended."""
+
+    def __call__(self, data: bytes) -> bytes:
+        """Take one piece, or the empty one that ends the body, and return that very object."""
+        try:
+            if not data:
+                self._on_end()
+            elif self.fault is None:
+                self._keep(data)
+        except BaseException as err:  # SystemExit, too, would take the proxy with it
+            self.fault = type(err).__name__
+        return data
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that passed was kept."""
+        return self.fault is None and not self.dropped_bytes
+
+    def _keep(self, data: bytes) -> None:
+        if self.dropped_bytes or self.size_bytes + len(data) > self._limit_bytes:
+            self.dropped_bytes += len(data)
+            return
+        self.pieces.append((self._clock(), data))
+        self.size_bytes += len(data)
+
+
+class Breaker:
+    """Switch copying off after several faults in a row, so that a broken recorder only watches."""
+
+    def __init__(self, limit: int = 3) -> None:
+        self._limit = limit
+        self._faults = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether copying is switched off."""
+        return self._faults >= self._limit
+
+    def count(self, *, fault: bool) -> None:
+        """Take note of how one copy ended."""
+        if self.open:
+            return
+        self._faults = self._faults + 1 if fault else 0
+        if self.open:
+            logger.error("recording is off: %d copies in a row failed", self._limit)
