@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -9,6 +10,11 @@ from functools import cache
 import pytest
 
 from tests.engines import OLLAMA_VERSION, Ollama, start_ollama
+
+
+def pytest_configure() -> None:
+    """Let a run that is terminated, by a time limit say, stop the servers that it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
