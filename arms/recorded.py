@@ -46,13 +46,13 @@ class Recorded:
 
 def take(exchange: Exchange) -> Take:
     """Return what an exchange shows of its turn: parse, wire, and tokens where they were sent."""
+    if exchange.outcome is not Outcome.COMPLETE:
+        why = exchange.error or "the answer is not whole"
+        return Take(arm=NAME, error=f"{exchange.outcome}: {why}", pin=exchange.pin)
     try:
         reply = wire.exchange_reply(exchange)
     except WireError as err:
         return Take(arm=NAME, error=str(err), pin=exchange.pin)
-    if exchange.outcome is not Outcome.COMPLETE:
-        why = exchange.error or "the answer is not whole"
-        return Take(arm=NAME, error=f"{exchange.outcome}: {why}", pin=exchange.pin)
     decoded = wire.decoded(reply)
     blind = {Layer.RENDER: "a recording does not hold the prompt"}
     if decoded is None:

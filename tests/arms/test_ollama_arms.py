@@ -1,0 +1,129 @@
+"""Both ways of asking a real Ollama, seen layer by layer."""
+
+import asyncio
+
+import pytest
+
+from tonearm.arms import ArmOptions, load
+from tonearm.errors import ArmUnavailable
+from tonearm.model import ChatRequest, Layer
+from tonearm.replay.compare import Kind, compare
+
+pytestmark = pytest.mark.ollama
+
+GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "num_ctx": 2048, "num_predict": 64}
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add numbers",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "a": {"type": "number", "description": "First"},
+                "b": {"type": "number", "description": "Second"},
+            },
+            "required": ["a", "b"],
+        },
+    },
+}
+CALL = "<|tool_call>call:add{a:19,b:37}<tool_call|>"
+
+
+def ask(ollama, *arms, **fields):
+    """Return one take of each arm for the same request."""
+    body = {
+        "model": ollama.model,
+        "messages": [{"role": "user", "content": "Add 19 and 37."}],
+        "tools": [ADD],
+        "options": GREEDY,
+        "think": False,
+        "stream": False,
+    } | fields
+
+    async def main():
+        takes = []
+        for name in arms:
+            arm = load(name, ArmOptions(url=ollama.url))
+            await arm.open([body["model"]])
+            takes.append(await arm.play(ChatRequest(body=body)))
+            await arm.close()
+        return takes
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_arm_a_sees_every_layer(ollama, stream):
+    (take,) = ask(ollama, "ollama-json", stream=stream)
+
+    assert take.error is None
+    assert take.rendered.prompt.endswith("Add 19 and 37.<turn|>\n<|turn>model\n")
+    assert take.decoded.completion == CALL
+    assert [(c.name, c.arguments) for c in take.answer.tool_calls] == [("add", {"a": 19, "b": 37})]
+    assert (take.wire.status, take.wire.done, take.wire.done_reason) == (200, True, "stop")
+    assert take.blind == {}
+
+
+def test_arm_b_reads_the_same_completion_itself(ollama):
+    (take,) = ask(ollama, "ollama-native")
+
+    assert take.decoded.completion == CALL
+    assert [(c.name, c.arguments) for c in take.answer.tool_calls] == [("add", {"a": 19, "b": 37})]
+    assert take.answer.problems == ()
+
+
+@pytest.mark.parametrize("think", [False, True])
+def test_the_arms_agree_on_a_faithful_path(ollama, think):
+    comparison = compare(*ask(ollama, "ollama-json", "ollama-native", think=think), [ADD])
+
+    assert comparison.findings == ()
+    assert comparison.hidden == ()
+
+
+def test_a_parameter_called_description_is_lost_in_the_prompt(ollama):
+    """Ollama's renderer leaves out parameters that are named like keywords of the schema."""
+    parameters = ADD["function"]["parameters"]
+    properties = parameters["properties"] | {"description": {"type": "string"}}
+    tool = {
+        "type": "function",
+        "function": ADD["function"] | {"parameters": parameters | {"properties": properties}},
+    }
+
+    comparison = compare(*ask(ollama, "ollama-json", "ollama-native", tools=[tool]), [tool])
+
+    first = comparison.divergences[0]
+    assert (first.layer, first.kind) == (Layer.RENDER, Kind.PROMPT)
+    assert "description:{type:" in first.right
+    assert "description:{type:" not in first.left
+
+
+def test_takes_are_pinned(ollama):
+    take_a, take_b = ask(ollama, "ollama-json", "ollama-native")
+
+    for take in (take_a, take_b):
+        assert take.pin.server_version == ollama.version
+        assert len(take.pin.digest) == 64
+        assert take.pin.num_ctx == GREEDY["num_ctx"]
+        assert take.pin.options == GREEDY
+
+
+def test_what_the_server_refuses_is_a_take_with_its_words(ollama):
+    (take,) = ask(ollama, "ollama-json", options={"temperature": "hot"})
+
+    assert take.answer is None
+    assert take.wire.status == 500
+    assert "temperature" in take.error
+
+
+def test_a_missing_model_is_named_with_those_that_are_there(ollama):
+    with pytest.raises(ArmUnavailable, match=rf"no model 'gone:1b' \(it has .*{ollama.model}"):
+        ask(ollama, "ollama-json", model="gone:1b")
+
+
+def test_no_server_is_named_with_the_way_out():
+    async def main():
+        await load("ollama-json=http://127.0.0.1:9", ArmOptions()).open(["m"])
+
+    with pytest.raises(ArmUnavailable, match=r"cannot reach Ollama at http://127.0.0.1:9 .*serve"):
+        asyncio.run(main())
