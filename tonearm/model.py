@@ -5,7 +5,7 @@ Every duration is in seconds. Ollama's nanoseconds are converted in ``tonearm.wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -100,7 +100,7 @@ class Exchange:
     started_at: str | None = None
     """UTC, ISO 8601; a label, never the base of a duration."""
     duration_s: float | None = None
-    chunks: tuple[Chunk, ...] = ()
+    chunks: Sequence[Chunk] = ()
     outcome: Outcome = Outcome.COMPLETE
     error: str | None = None
     """What went wrong, for a human, where ``outcome`` is not complete."""

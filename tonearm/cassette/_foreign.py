@@ -56,7 +56,7 @@ def main() -> None:
         result = {"unlimited": unlimited, **convert(sys.stdin.buffer.read())}
     except Refused as err:
         result = {"problem": err.problem, "line": err.line}
-    json.dump(result, sys.stdout, default=_binary)
+    sys.stdout.write(json.dumps(result, default=_binary))
 
 
 def _limit() -> list[str]:
@@ -99,6 +99,8 @@ def convert(data: bytes) -> JsonObject:
         raise Refused(f"is not valid YAML: {err.problem or err.context}", line) from err
     except yaml.YAMLError as err:
         raise Refused(f"is not valid YAML: {' '.join(str(err).split())}", None) from err
+    except (ValueError, LookupError) as err:
+        raise Refused("has a value that is not of the type it claims", None) from err
 
 
 def _inspect(data: bytes) -> None:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from itertools import accumulate, pairwise
 from typing import Any
 
 from tonearm.canonical import Json, JsonObject
+from tonearm.cassette.chunks import StoredChunks, pack_chunks, to_s, to_us
 from tonearm.cassette.shape import NewerFormat, ShapeError, check, member, optional
-from tonearm.model import Chunk, Exchange, Outcome, Pin
+from tonearm.model import Exchange, Outcome, Pin
 
 FORMAT = 1
 """Raised when an older reader would misunderstand what a newer writer says."""
 
-US_PER_S = 1_000_000
-
 _WHERE = "response.tonearm."
-_PIN_TEXTS = [f.name for f in dataclasses.fields(Pin) if f.name not in ("num_ctx", "options")]
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_PIN_FIELDS: dict[str, type[object]] = {field.name: str for field in dataclasses.fields(Pin)} | {
+    "num_ctx": int,
+    "options": dict,
+}
 _MAX_DEPTH = 16
 _MAX_KEY = 256
 
@@ -35,8 +37,8 @@ def pack(exchange: Exchange, exact: JsonObject) -> JsonObject:
     """
     numbers: JsonObject = {
         "sequence": exchange.sequence,
-        "duration_us": None if exchange.duration_s is None else _us(exchange.duration_s),
-        "chunks": _pack_chunks(exchange.chunks) if exchange.chunks else None,
+        "duration_us": None if exchange.duration_s is None else to_us(exchange.duration_s),
+        "chunks": pack_chunks(exchange.chunks) if exchange.chunks else None,
         "outcome": exchange.outcome.value,
     }
     rest: JsonObject = {
@@ -52,24 +54,9 @@ def pack(exchange: Exchange, exact: JsonObject) -> JsonObject:
     return {"format": FORMAT, "json": json.dumps(facts)}
 
 
-def _us(seconds: float) -> int:
-    return round(seconds * US_PER_S)
-
-
-def _pack_chunks(chunks: tuple[Chunk, ...]) -> JsonObject:
-    """Return sizes and waiting times, which are shorter to write than offsets and times."""
-    ends = [0, *(chunk.end for chunk in chunks)]
-    times = [0, *(_us(chunk.at_s) for chunk in chunks)]
-    return {
-        "bytes": [b - a for a, b in pairwise(ends)],
-        "us": [b - a for a, b in pairwise(times)],
-    }
-
-
 def _pack_pin(pin: Pin) -> JsonObject:
-    fields = {name: getattr(pin, name) for name in (*_PIN_TEXTS, "num_ctx")}
-    packed = {name: value for name, value in fields.items() if value is not None}
-    return packed | {"options": dict(pin.options)} if pin.options else packed
+    fields = {name: getattr(pin, name) for name in _PIN_FIELDS} | {"options": dict(pin.options)}
+    return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
 def _survives(value: Json, depth: int = 0) -> bool:
@@ -135,41 +122,26 @@ def unpack(facts: JsonObject, position: int) -> dict[str, Any]:
     return {
         "sequence": position if sequence is None else sequence,
         "started_at": optional(facts, "started_at", str, _WHERE),
-        "duration_s": None if duration is None else duration / US_PER_S,
-        "chunks": () if chunks is None else _unpack_chunks(chunks),
-        "outcome": _unpack_outcome(optional(facts, "outcome", str, _WHERE)),
+        "duration_s": None if duration is None else to_s(duration),
+        "chunks": () if chunks is None else StoredChunks(chunks),
+        "outcome": _unpack_outcome(facts.get("outcome", "complete")),
         "error": optional(facts, "error", str, _WHERE),
         "pin": None if pin is None else _unpack_pin(pin),
         "redaction": optional(facts, "redaction", dict, _WHERE),
     }
 
 
-def _unpack_chunks(chunks: JsonObject) -> tuple[Chunk, ...]:
-    where = f"{_WHERE}chunks."
-    sizes = member(chunks, "bytes", list, where)
-    waits = member(chunks, "us", list, where)
-    if len(sizes) != len(waits):
-        raise ShapeError(f"{where}bytes and {where}us are not of one length")
-    if not set(map(type, sizes)) | set(map(type, waits)) <= {int}:
-        raise ShapeError(f"{where}bytes and {where}us hold something else than integers")
-    return tuple(map(Chunk, accumulate(sizes), [us / US_PER_S for us in accumulate(waits)]))
-
-
-def _unpack_outcome(value: str | None) -> Outcome:
-    if value is None:
-        return Outcome.COMPLETE
-    try:
-        return Outcome(value)
-    except ValueError:
-        raise ShapeError(f"{_WHERE}outcome is {value!r}, which is no outcome") from None
+def _unpack_outcome(value: Json) -> Outcome:
+    outcome = _OUTCOMES.get(value) if isinstance(value, str) else None
+    if outcome is None:
+        raise ShapeError(f"{_WHERE}outcome is {value!r}, which is no outcome")
+    return outcome
 
 
 def _unpack_pin(pin: JsonObject) -> Pin:
-    where = f"{_WHERE}pin."
-    member(pin, "model", str, where)
-    texts = {name: optional(pin, name, str, where) for name in _PIN_TEXTS}
-    return Pin(
-        **texts,  # type: ignore[arg-type]
-        num_ctx=optional(pin, "num_ctx", int, where),
-        options=optional(pin, "options", dict, where) or {},
-    )
+    member(pin, "model", str, f"{_WHERE}pin.")
+    known = {k: v for k, v in pin.items() if k in _PIN_FIELDS and v is not None}
+    for name, value in known.items():
+        if type(value) is not _PIN_FIELDS[name]:
+            check(value, _PIN_FIELDS[name], f"{_WHERE}pin.{name}")
+    return Pin(**known)

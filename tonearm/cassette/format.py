@@ -48,7 +48,7 @@ def _escape(line: bytes) -> bytes:
     return _REFUSED.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
 
-def from_line(line: bytes, position: int) -> Exchange:
+def from_line(line: bytes | memoryview, position: int) -> Exchange:
     """Return the exchange of a line; ``position`` numbers it where it has no sequence of its own.
 
     Raises:
@@ -59,23 +59,22 @@ def from_line(line: bytes, position: int) -> Exchange:
     return to_exchange(parse(line), position)
 
 
-def parse(line: bytes) -> Json:
+def parse(line: bytes | memoryview) -> Json:
     """Return the JSON value of a line.
 
     Raises:
         NotJson: The line is no list item, or its JSON text is not whole.
     """
-    if not line.startswith(ITEM):
+    if line[: len(ITEM)] != ITEM:
         raise NotJson('does not begin with "- "')
     text = line[len(ITEM) :]
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as err:
-        tagged = _TOKEN.sub(_untag, text) if b"!!binary" in text else None
-        if tagged is None or tagged == text:
+        if b"!!binary" not in bytes(text):
             raise NotJson(f"is not JSON: {err}") from err
     try:
-        return orjson.loads(tagged)
+        return orjson.loads(_TOKEN.sub(_untag, text))
     except orjson.JSONDecodeError as err:
         raise NotJson(f"is not JSON: {err}") from err
 

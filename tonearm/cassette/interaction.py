@@ -71,7 +71,7 @@ def _exact(exchange: Exchange, asked: _Fields, answered: _Fields) -> JsonObject:
         "response": {},
     }
     if _stock(response.reason) != response.reason:
-        parts["response"]["message"] = response.reason
+        parts["response"]["status"] = {"code": response.status, "message": response.reason}
     if _pairs(asked) != request.headers or _repeats(asked):
         parts["request"]["headers"] = request.headers
     if _pairs(answered) != response.headers:
@@ -101,11 +101,12 @@ def to_exchange(interaction: Json, position: int) -> Exchange:
     asked = member(whole, "request", dict, "")
     answered = member(whole, "response", dict, "")
     own = facts.unwrap(answered.get("tonearm"))
-    exact = optional(own, "exact", dict, "response.tonearm.") or {}
+    exact = optional(own, "exact", dict, "response.tonearm.")
+    if exact is not None:
+        asked = asked | (optional(exact, "request", dict, "exact.") or {})
+        answered = answered | (optional(exact, "response", dict, "exact.") or {})
     return Exchange(
-        request=_request(asked | (optional(exact, "request", dict, "exact.") or {})),
-        response=_response(answered, optional(exact, "response", dict, "exact.") or {}),
-        **facts.unpack(own, position),
+        request=_request(asked), response=_response(answered), **facts.unpack(own, position)
     )
 
 
@@ -118,13 +119,13 @@ def _request(asked: JsonObject) -> HttpRequest:
     )
 
 
-def _response(answered: JsonObject, exact: JsonObject) -> HttpResponse:
+def _response(answered: JsonObject) -> HttpResponse:
     status = member(answered, "status", dict, "response.")
     body = member(answered, "body", dict, "response.")
     return HttpResponse(
         status=member(status, "code", int, "response.status."),
-        reason=optional(status | exact, "message", str, "response.status.") or "",
-        headers=_headers(answered | exact, "response.headers"),
+        reason=optional(status, "message", str, "response.status.") or "",
+        headers=_headers(answered, "response.headers"),
         body=_bytes(body.get("string"), "response.body.string"),
     )
 

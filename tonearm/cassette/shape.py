@@ -39,9 +39,9 @@ def check[T](value: Json, kind: type[T], where: str) -> T:
     Raises:
         ShapeError: It is of another type; the message says where it stands.
     """
-    if type(value) is not kind:
-        raise ShapeError(f"{where} is {describe(value)}, not {_NAMES[kind]}")
-    return value
+    if type(value) is kind:
+        return value
+    raise ShapeError(f"{where} is {describe(value)}, not {_NAMES[kind]}")
 
 
 def member[T](parent: JsonObject, name: str, kind: type[T], where: str) -> T:
@@ -50,9 +50,12 @@ def member[T](parent: JsonObject, name: str, kind: type[T], where: str) -> T:
     Raises:
         ShapeError: It is missing or of another type.
     """
+    value = parent.get(name)
+    if type(value) is kind:
+        return value
     if name not in parent:
         raise ShapeError(f"{where}{name} is missing")
-    return check(parent[name], kind, where + name)
+    return check(value, kind, where + name)
 
 
 def optional[T](parent: JsonObject, name: str, kind: type[T], where: str) -> T | None:
@@ -62,4 +65,6 @@ def optional[T](parent: JsonObject, name: str, kind: type[T], where: str) -> T |
         ShapeError: It is of another type.
     """
     value = parent.get(name)
-    return None if value is None else check(value, kind, where + name)
+    if value is None or type(value) is kind:
+        return value
+    return check(value, kind, where + name)

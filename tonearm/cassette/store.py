@@ -6,7 +6,7 @@ A file never reads as fewer exchanges than it holds without saying so: a damaged
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,20 +89,30 @@ def scan(path: Path, data: bytes) -> Scan:
     """
     if len(data) < len(HEADER):
         return Scan(exchanges=(), whole_bytes=0, torn=_torn(1, data) if data else None)
-    lines = data.split(b"\n")
     exchanges: list[Exchange] = []
-    whole = sum(len(line) + 1 for line in lines[:2])
-    for number, line in enumerate(lines[2:], start=3):
-        if line.strip():
-            try:
-                exchanges.append(_convert(path, number, from_line, line, len(exchanges)))
-            except _Broken:
-                if any(_is_whole(later) for later in lines[number:]):
-                    raise
-                torn = _torn(number, data[whole:])
-                return Scan(exchanges=tuple(exchanges), whole_bytes=whole, torn=torn)
-        whole += len(line) + 1
+    for number, start, line in _lines(data):
+        try:
+            exchanges.append(_convert(path, number, from_line, line, len(exchanges)))
+        except _Broken:
+            if not bytes(line).strip():
+                continue
+            if any(_is_whole(later) for later in data[start:].split(b"\n")[1:]):
+                raise
+            torn = _torn(number, data[start:])
+            return Scan(exchanges=tuple(exchanges), whole_bytes=start, torn=torn)
     return Scan(exchanges=tuple(exchanges), whole_bytes=len(data))
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+    """Yield number, offset and text, uncopied, of each line behind the header."""
+    view = memoryview(data)
+    number, start = 1, 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        if number > HEADER.count(b"\n"):
+            yield number, start, view[start:end]
+        number, start = number + 1, end + 1
 
 
 class _Broken(CassetteError):
