@@ -5,49 +5,9 @@ import random
 
 import pytest
 
+from tests.tapes import calls, exchange, loop, result, says, user
 from tonearm.model import Exchange, HttpRequest, HttpResponse, Link, Outcome
 from tonearm.stitch import Stitcher, turns
-
-MODEL = "m"
-
-
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def says(text, **more):
-    return {"role": "assistant", "content": text, **more}
-
-
-def calls(name, **arguments):
-    call = {"id": "call_x", "function": {"index": 0, "name": name, "arguments": arguments}}
-    return says("", tool_calls=[call])
-
-
-def result(text):
-    return {"role": "tool", "tool_name": "t", "content": text}
-
-
-def exchange(messages, answer, *, outcome=Outcome.COMPLETE, model=MODEL, path="/api/chat"):
-    request = {"model": model, "messages": messages, "stream": False}
-    reply = {"model": model, "message": answer, "done": True} if answer else {}
-    return Exchange(
-        request=HttpRequest(
-            method="POST", uri=f"http://127.0.0.1:11434{path}", body=json.dumps(request).encode()
-        ),
-        response=HttpResponse(status=200, body=json.dumps(reply).encode()),
-        outcome=outcome,
-    )
-
-
-def loop(question, steps, answer):
-    """Return the exchanges of one agent, each with the whole history."""
-    messages = [user(question)]
-    found = []
-    for call, outcome in steps:
-        found.append(exchange(list(messages), call))
-        messages += [call, outcome]
-    return [*found, exchange(list(messages), answer)]
 
 
 def place(exchanges):
