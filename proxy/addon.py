@@ -169,6 +169,7 @@ class Recorder:
             self._tally.lose("copying is switched off after several faults")
             return
         if capture.tee is not None:
+            capture.tee.stop()
             self._breaker.count(fault=capture.tee.fault is not None)
         self._sink(capture)
 

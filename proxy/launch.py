@@ -105,22 +105,22 @@ class Proxy:
 
     async def stop(self) -> None:
         """End everything; what is still under way is recorded as cut off by us."""
+        await self._server.servers.update([])
         self._recorder.done()
-        if readers := self._hang_up():
-            await asyncio.wait(readers, timeout=HANG_UP_S)
+        self._hang_up()
+        deadline = time.monotonic() + HANG_UP_S
+        while self._server.connections and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_S)  # noqa: ASYNC110 - mitmproxy has no event for it
         if self._master is not None and self._task is not None:
             self._master.shutdown()
             await self._task
 
-    def _hang_up(self, spared: Collection[str] = ()) -> list[asyncio.Task[None]]:
-        """Close client connections once what was written is sent; return what still reads them."""
-        readers = []
+    def _hang_up(self, spared: Collection[str] = ()) -> None:
+        """Close client connections as soon as what was written to them is sent."""
         for handler in self._server.connections.values():
             transport = handler.transports.get(handler.client)
             if handler.client.id not in spared and transport and transport.writer:
                 transport.writer.close()
-                readers += [transport.handler] if transport.handler else []
-        return readers
 
 
 class _Ready:

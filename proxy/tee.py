@@ -21,6 +21,7 @@ class Tee:
 
     __slots__ = (
         "_clock",
+        "_keeping",
         "_limit_bytes",
         "_on_end",
         "dropped_bytes",
@@ -39,6 +40,7 @@ class Tee:
         self._clock = clock
         self._on_end = on_end
         self._limit_bytes = limit_bytes
+        self._keeping = True
         self.pieces: list[tuple[float, bytes]] = []
         """Time of arrival and bytes, in one value so that no fault can part them."""
         self.size_bytes = 0
@@ -52,11 +54,16 @@ class Tee:
         try:
             if not data:
                 self._on_end()
-            elif self.fault is None:
+            elif self._keeping:
                 self._keep(data)
         except BaseException as err:  # SystemExit, too, would take the proxy with it
+            self._keeping = False
             self.fault = type(err).__name__
         return data
+
+    def stop(self) -> None:
+        """Keep nothing more: the copy belongs to another thread from now on."""
+        self._keeping = False
 
     @property
     def whole(self) -> bool:
