@@ -38,7 +38,6 @@ class OllamaServer:
         self._timeout_s = options.timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._pins: dict[str, Pin] = {}
-        self._thinking: dict[str, bool] = {}
 
     async def open(self, models: Sequence[str]) -> None:
         """Connect, and see that the server has the models.
@@ -107,10 +106,6 @@ class OllamaServer:
         """Return what ``open`` learned about a model."""
         return self._pins[model]
 
-    def can_think(self, model: str) -> bool:
-        """Whether the server lists the model as one that thinks."""
-        return self._thinking[model]
-
     async def _look_up(self, model: str, version: JsonObject, tags: JsonObject) -> None:
         raw = await self.post("/api/show", {"model": model})
         if raw.status != 200:
@@ -123,7 +118,6 @@ class OllamaServer:
             )
         show = self._object("/api/show", raw)
         self._pins[model] = wire.pin(model, version=version, show=show, tags=tags)
-        self._thinking[model] = "thinking" in (show.get("capabilities") or [])
 
     async def _get(self, path: str) -> JsonObject:
         assert self._session is not None, "open() comes first"

@@ -55,6 +55,7 @@ class OllamaJson:
             rendered = Rendered(prompt=rendered.prompt, tokens=reply.body.get("prompt_eval_count"))
         return Take(
             arm=self._name,
+            translated=True,
             rendered=rendered,
             decoded=self._decoded(reply, blind),
             answer=None if reply.error else wire.answer(reply),

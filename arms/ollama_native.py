@@ -74,7 +74,7 @@ class OllamaNative:
         )
 
     def _render(self, chat_format: ChatFormat, model: str, request: ChatRequest) -> str:
-        think = bool(request.think) and self._server.can_think(model)
+        think = request.thinks("thinking" in self._server.known(model).capabilities)
         return chat_format.render(
             chat_format.from_ollama(request.messages), request.tools, enable_thinking=think
         )

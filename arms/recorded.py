@@ -59,6 +59,7 @@ def take(exchange: Exchange) -> Take:
         blind[Layer.DECODE] = "the client did not ask for log-probs"
     return Take(
         arm=NAME,
+        translated=True,
         decoded=decoded,
         answer=wire.answer(reply) if reply.error is None else None,
         wire=wire.shape(exchange.response.status, reply),

@@ -50,6 +50,8 @@ class Finding:
     summary: str
     left: str = ""
     right: str = ""
+    cause: str | None = None
+    """The named class that explains the difference, where one is known."""
     offset: int | None = None
     """Where two texts part, characters; ``left`` and ``right`` are what surrounds it."""
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TextIO
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from tonearm.arms import recorded
 from tonearm.canonical import JsonObject, fingerprint
@@ -190,26 +187,38 @@ def print_json(summary: Report, stream: TextIO) -> None:
 def print_text(summary: Report, stream: TextIO) -> None:
     """Write a report for people: a line for each turn, the differences, the sum."""
     out = console(stream)
-    for name, pin in summary.pins:
-        out.print(cell(f"{name}: {_engine(pin)}"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("turn", "verdict", "layer", "first difference"):
-        table.add_column(heading, overflow="fold")
-    for row in summary.rows:
-        verdict = row.verdict
-        table.add_row(
-            cell(row.key),
-            cell(verdict.outcome, STYLES[verdict.outcome]),
-            cell(verdict.layer or ""),
-            cell(one_line(_difference(verdict), 160)),
-        )
-    out.print(table)
-    shown = [row for row in summary.rows if row.verdict.outcome is Outcome.DIVERGED][:EXAMPLES]
-    for row in shown:
-        _print_findings(row, out)
+
+    def line(text: str, style: str = "") -> None:
+        out.print(cell(text, style), soft_wrap=True)
+
+    for engine, arms in _engines(summary).items():
+        line(f"{', '.join(arms)}: {engine}", "dim")
+    for cassette, rows in groupby(summary.rows, key=lambda row: row.key.rpartition("#")[0]):
+        line(cassette, "bold")
+        for row in rows:
+            line(_row_text(row), STYLES[row.verdict.outcome])
+    shown = [row for row in summary.rows if row.verdict.outcome is Outcome.DIVERGED]
+    for row in shown[:EXAMPLES]:
+        _print_findings(row, line)
+    if len(shown) > EXAMPLES:
+        line(f"{len(shown) - EXAMPLES} more diverged: --format json has them all")
     for skip in summary.skipped:
-        out.print(cell(f"not a turn: {skip.cassette} exchange {skip.sequence}: {skip.reason}"))
-    out.print(cell(_sum(summary)))
+        line(f"not a turn: {skip.cassette} exchange {skip.sequence}: {skip.reason}")
+    line(_sum(summary), "bold")
+
+
+def _engines(summary: Report) -> dict[str, list[str]]:
+    engines: dict[str, list[str]] = {}
+    for name, pin in summary.pins:
+        engines.setdefault(_engine(pin), []).append(name)
+    return engines
+
+
+def _row_text(row: Row) -> str:
+    number = row.key.rpartition("#")[2]
+    verdict = row.verdict
+    text = f"  #{number:<4} {verdict.outcome:<10} {verdict.layer or '':<7}"
+    return f"{text} {one_line(_difference(verdict), 160)}".rstrip()
 
 
 def _difference(verdict: Verdict) -> str:
@@ -227,15 +236,15 @@ def _unseen(comparison: Comparison, finding: Finding) -> str:
     return f" ({' and '.join(before)} not visible on both sides)" if before else ""
 
 
-def _print_findings(row: Row, out: Console) -> None:
+def _print_findings(row: Row, line: Callable[..., None]) -> None:
     comparison = row.verdict.decisive
     assert comparison is not None, "a divergence rests on a comparison"
-    out.print(cell(f"\n{row.key}", "bold"))
+    line(f"\n{row.key}", "bold")
     for finding in comparison.findings:
-        out.print(cell(f"  {finding.layer}: {one_line(finding.summary, 400)}"))
+        line(f"  {finding.layer}: {one_line(finding.summary, 400)}")
         if finding.left or finding.right:
-            out.print(cell(f"    {comparison.left:>14}: {one_line(finding.left, 400)}", "green"))
-            out.print(cell(f"    {comparison.right:>14}: {one_line(finding.right, 400)}", "red"))
+            line(f"    {comparison.left:>14}: {one_line(finding.left, 400)}", "green")
+            line(f"    {comparison.right:>14}: {one_line(finding.right, 400)}", "red")
 
 
 def _engine(pin: Pin) -> str:

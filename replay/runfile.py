@@ -230,6 +230,7 @@ def take_from_json(value: JsonObject) -> Take:
     answer = value.get("answer")
     return Take(
         arm=value["arm"],
+        translated=value.get("translated", False),
         rendered=_maybe(Rendered, value.get("rendered")),
         decoded=None
         if decoded is None
@@ -249,9 +250,15 @@ def take_from_json(value: JsonObject) -> Take:
         wire=_maybe(WireShape, value.get("wire")),
         blind={Layer(layer): why for layer, why in (value.get("blind") or {}).items()},
         error=value.get("error"),
-        pin=_maybe(Pin, value.get("pin")),
+        pin=_pin(value.get("pin")),
         timing=_maybe(Timing, value.get("timing")),
     )
+
+
+def _pin(fields: JsonObject | None) -> Pin | None:
+    if fields is None:
+        return None
+    return Pin(**{**fields, "capabilities": tuple(fields["capabilities"])})
 
 
 def _maybe[T](kind: type[T], fields: Json) -> T | None:

@@ -81,6 +81,8 @@ class Pin:
     parser: str | None = None
     parameters: str | None = None
     """The Modelfile's parameters, one ``name value`` a line; a request's options go above them."""
+    capabilities: tuple[str, ...] = ()
+    """What the server says the model can do, such as ``tools`` and ``thinking``."""
     num_ctx: int | None = None
     """The context length in force, tokens."""
     template_sha256: str | None = None
@@ -199,6 +201,8 @@ class Take:
     """What one arm saw at each layer while it answered one turn."""
 
     arm: str
+    translated: bool = False
+    """Whether prompt and answer were made by the server's own translator, which can be checked."""
     rendered: Rendered | None = None
     decoded: Decoded | None = None
     answer: Answer | None = None
@@ -243,14 +247,13 @@ class ChatRequest:
         """Whether the answer comes in pieces; true where the client does not say."""
         return self.body.get("stream") is not False
 
-    @property
-    def think(self) -> bool | str:
-        """Whether and how hard to think; true where the client does not say.
+    def thinks(self, capable: bool) -> bool:
+        """Return whether the model is to think: where the client does not say, if it can.
 
         Ollama takes an absent value for true with models that can think, since v0.12.4.
         """
         value = self.body.get("think")
-        return True if value is None else value
+        return capable if value is None else bool(value)
 
 
 class Link(StrEnum):

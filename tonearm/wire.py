@@ -318,12 +318,18 @@ def pin(
         digest=listed.get("digest") or loaded.get("digest"),
         family=details.get("family") or None,
         parameter_size=details.get("parameter_size") or None,
-        quantization=details.get("quantization_level") or None,
+        quantization=_known(details.get("quantization_level")),
         renderer=_instruction(modelfile, "RENDERER"),
         parser=_instruction(modelfile, "PARSER"),
         parameters=(show or {}).get("parameters") or None,
+        capabilities=tuple((show or {}).get("capabilities") or ()),
         num_ctx=loaded.get("context_length"),
     )
+
+
+def _known(level: Json) -> str | None:
+    """Ollama calls the type of weights that it cannot name ``unknown``."""
+    return level if level and level != "unknown" else None
 
 
 def _named(listing: JsonObject | None, model: str) -> JsonObject:

@@ -234,7 +234,13 @@ def test_a_request_of_the_wrong_shape_is_refused(body, problem):
 def test_absent_fields_have_the_servers_defaults():
     request = wire.chat_request({"model": "m", "messages": [], "options": None, "think": None})
 
-    assert (request.stream, request.think, request.options, request.tools) == (True, True, {}, [])
+    assert (request.stream, request.options, request.tools) == (True, {}, [])
+    assert (request.thinks(capable=True), request.thinks(capable=False)) == (True, False)
+
+
+@pytest.mark.parametrize(("think", "thinks"), [(True, True), (False, False), ("low", True)])
+def test_whether_to_think_is_the_clients_choice(think, thinks):
+    assert wire.chat_request({"think": think}).thinks(capable=True) is thinks
 
 
 def test_a_pin_is_put_together_from_what_the_server_says():

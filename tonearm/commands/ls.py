@@ -84,7 +84,7 @@ def _print(rows: list[JsonObject]) -> None:
         if row["problem"]:
             remarks.append(row["problem"])
         table.add_row(
-            cell(row["cassette"]),
+            cell(Path(row["cassette"]).name),
             cell(", ".join(row["models"])),
             str(row["turns"]),
             str(row["exchanges"]),
