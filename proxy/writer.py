@@ -51,6 +51,11 @@ class Writer:
         # A daemon, so that a disk that hangs cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="tonearm-writer", daemon=True)
 
+    @property
+    def backlog(self) -> int:
+        """How many captures wait to be written, the one being written included."""
+        return self._items
+
     def start(self) -> None:
         """Start the thread; it first reads what the shelf already holds."""
         self._thread.start()
@@ -77,8 +82,8 @@ class Writer:
         self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        if self._items:
-            self._tally.lose(f"not written within {timeout_s:g} s of the end", self._items)
+        if backlog := self.backlog:
+            self._tally.lose(f"not written within {timeout_s:g} s of the end", backlog)
 
     def _refuse(self, size: int) -> str | None:
         if self._closed:

@@ -16,22 +16,28 @@ if TYPE_CHECKING:
     from tonearm.proxy.tally import Tally
 
 LISTEN = "127.0.0.1:11435"
+SHELF = Path("cassettes")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     p = commands.add_parser(
         "record",
+        usage="%(prog)s [--upstream URL] [--listen HOST:PORT] [--shelf DIR] [-- COMMAND ...]",
         help="record what passes between agents and Ollama",
         description="Record what passes between agents and Ollama. With COMMAND, run it with its "
         "clients pointed at the recorder and pass its exit code on.",
     )
     p.add_argument(
-        "--upstream", metavar="URL", help=f"Ollama's; $OLLAMA_HOST or {DEFAULT} where absent"
+        "--upstream", metavar="URL", help=f"Ollama; default: $OLLAMA_HOST, else {DEFAULT}"
     )
     p.add_argument("--listen", metavar="HOST:PORT", default=LISTEN, help="default: %(default)s")
-    p.add_argument("--shelf", metavar="DIR", type=Path, default=Path("cassettes"))
-    p.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
+    p.add_argument(
+        "--shelf", metavar="DIR", type=Path, default=Path("cassettes"), help="default: %(default)s"
+    )
+    p.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...", help="what to run"
+    )
     p.set_defaults(run=run)
 
 

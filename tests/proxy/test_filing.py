@@ -1,0 +1,247 @@
+"""Every exchange into the cassette of its conversation."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tonearm.cassette import CassetteWriter, Shelf, load
+from tonearm.errors import CassetteError
+from tonearm.model import Exchange, HttpRequest, HttpResponse, Outcome, Pin
+from tonearm.proxy.filing import Filing
+from tonearm.proxy.tally import Tally
+
+
+class NoPins:
+    """Stands for servers that say nothing of themselves."""
+
+    def pin(self, exchange, body, *, starts):
+        return None
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def filing(tmp_path, tally):
+    return make_filing(tmp_path, tally)
+
+
+def make_filing(root, tally, **options):
+    tokens = iter(f"t{n}" for n in range(1000))
+    parts = {"pins": NoPins(), "token": lambda: next(tokens)} | options
+    return Filing(Shelf(root), tally, **parts)
+
+
+def said(role, content):
+    return {"role": role, "content": content}
+
+
+def turn(*history, answer="ok", path="/api/chat", model="m", headers=()):
+    request = {"model": model, "messages": list(history)}
+    reply = {"model": model, "message": said("assistant", answer), "done": True}
+    return Exchange(
+        request=HttpRequest(
+            method="POST",
+            uri=f"http://127.0.0.1:11434{path}",
+            headers=headers,
+            body=json.dumps(request).encode(),
+        ),
+        response=HttpResponse(status=200, reason="OK", body=json.dumps(reply).encode()),
+        started_at="2026-11-21T10:00:00.000+00:00",
+    )
+
+
+def contents(shelf):
+    """Return the last message of every request, for each file in the order of names."""
+    return [
+        [json.loads(e.request.body)["messages"][-1]["content"] for e in load(path).exchanges]
+        for path in Shelf(shelf).paths()
+    ]
+
+
+ASK_A, ASK_B = said("user", "a"), said("user", "b")
+OK = said("assistant", "ok")
+
+
+def test_conversations_that_run_side_by_side_get_a_file_each(filing, tally, tmp_path):
+    filing.file(turn(ASK_A))
+    filing.file(turn(ASK_B))
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.file(turn(ASK_B, OK, said("user", "b2")))
+    filing.close()
+
+    assert contents(tmp_path) == [["a", "a2"], ["b", "b2"]]
+    assert (tally.recorded, tally.conversations, tally.files) == (4, 2, 2)
+    assert not tally.lost
+
+
+def test_a_restarted_recorder_continues_the_files_of_its_conversations(tmp_path, tally):
+    first = make_filing(tmp_path, Tally())
+    first.file(turn(ASK_A))
+    first.close()
+
+    second = make_filing(tmp_path, tally, token=lambda: "other")
+    second.read_shelf()
+    second.file(turn(ASK_A, OK, said("user", "a2")))
+    second.file(turn(ASK_B))
+    second.close()
+
+    assert contents(tmp_path) == [["b"], ["a", "a2"]]
+    assert [e.sequence for e in load(Shelf(tmp_path).paths()[1]).exchanges] == [0, 1]
+    assert (tally.recorded, tally.conversations, tally.files) == (2, 2, 2)
+
+
+def test_exchanges_without_a_history_share_one_file(filing, tally, tmp_path):
+    filing.file(turn(said("user", "x"), path="/api/generate"))
+    filing.file(turn(ASK_A))
+    filing.file(turn(said("user", "y"), path="/api/generate"))
+    filing.close()
+
+    names = [path.name for path in Shelf(tmp_path).paths()]
+    assert contents(tmp_path) == [["x", "y"], ["a"]]
+    assert "loose" in names[0]
+    assert tally.conversations == 1
+
+
+def test_a_cassette_that_cannot_be_read_is_reported_and_left_alone(tmp_path, tally, caplog):
+    broken = tmp_path / "broken.yaml"
+    broken.write_bytes(b"version: 1\ninteractions:\n- {]\n- {}\n")
+    before = broken.read_bytes()
+    filing = make_filing(tmp_path, tally)
+
+    filing.read_shelf()
+    filing.file(turn(ASK_A))
+    filing.close()
+
+    assert broken.read_bytes() == before
+    assert "broken.yaml" in caplog.text
+    assert "is left alone" in caplog.text
+    assert tally.recorded == 1
+
+
+def test_a_conversation_whose_file_cannot_be_continued_goes_on_in_another(tmp_path, tally, caplog):
+    """For example because another recorder is writing to that file."""
+    first = make_filing(tmp_path, Tally())
+    first.file(turn(ASK_A))
+    first.close()
+    filing = make_filing(tmp_path, tally, token=lambda: "other")
+    filing.read_shelf()
+
+    with CassetteWriter.reopen(Shelf(tmp_path).paths()[0]):
+        filing.file(turn(ASK_A, OK, said("user", "a2")))
+        filing.file(turn(ASK_A, OK, said("user", "a2"), OK, said("user", "a3")))
+        filing.close()
+
+    assert sorted(contents(tmp_path)) == [["a"], ["a2", "a3"]]
+    assert "goes on in a new cassette" in caplog.text
+    assert tally.recorded == 2
+
+
+def test_only_so_many_files_are_open_at_once(tmp_path, tally):
+    """A file that was closed for another is opened again when its conversation goes on."""
+    filing = make_filing(tmp_path, tally, max_open=2)
+    for name in "abc":
+        filing.file(turn(said("user", name)))
+        assert len(filing._writers) <= 2
+    assert tally.recorded == 1, "what was closed is synced"
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.close()
+
+    assert contents(tmp_path) == [["a", "a2"], ["b"], ["c"]]
+    assert tally.recorded == 4
+
+
+def test_recorded_means_synced(filing, tally):
+    filing.file(turn(ASK_A))
+    assert filing.dirty
+    assert tally.recorded == 0
+
+    filing.sync()
+    assert not filing.dirty
+    assert tally.recorded == 1
+
+
+def test_secrets_in_headers_do_not_reach_the_disk(filing, tmp_path):
+    filing.file(turn(ASK_A, headers=(("Authorization", "Bearer hush"), ("Accept", "*/*"))))
+    filing.close()
+
+    assert b"hush" not in Shelf(tmp_path).paths()[0].read_bytes()
+
+
+def test_the_pin_goes_into_the_record(tmp_path, tally):
+    class Pins:
+        def pin(self, exchange, body, *, starts):
+            return Pin(model=body["model"], server_version="1", options={"starts": starts})
+
+    filing = make_filing(tmp_path, tally, pins=Pins())
+    filing.file(turn(ASK_A))
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.close()
+
+    first, second = load(Shelf(tmp_path).paths()[0]).exchanges
+    assert (first.pin.model, first.pin.server_version) == ("m", "1")
+    assert (first.pin.options, second.pin.options) == ({"starts": True}, {"starts": False})
+
+
+def test_exchanges_without_an_answer_are_counted(filing, tally):
+    filing.file(replace(turn(ASK_A), outcome=Outcome.UPSTREAM_ERROR))
+    filing.file(replace(turn(ASK_B), outcome=Outcome.CLIENT_ABORTED))
+
+    assert tally.unanswered == 1
+
+
+def test_an_exchange_that_makes_no_sense_is_kept_all_the_same(filing, tally, tmp_path):
+    """A body no stitcher can walk through is recorded beside the conversations."""
+    deep = b'{"model": "m", "messages": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
+    exchange = replace(turn(ASK_A), request=replace(turn(ASK_A).request, body=deep))
+
+    filing.file(exchange)
+    filing.close()
+
+    assert load(Shelf(tmp_path).paths()[0]).exchanges[0].request.body == deep
+    assert (tally.recorded, tally.conversations) == (1, 0)
+
+
+def test_a_shelf_that_disappears_costs_records_and_says_so(tmp_path, tally):
+    """Once it is back, recording goes on."""
+    shelf = tmp_path / "shelf"
+    filing = make_filing(shelf, tally)
+    shelf.write_text("a file where the folder should be")
+
+    with pytest.raises(CassetteError, match="cannot be created"):
+        filing.file(turn(ASK_A))
+
+    shelf.unlink()
+    filing.file(turn(ASK_B))
+    filing.close()
+    assert contents(shelf) == [["b"]]
+
+
+def test_a_disk_that_refuses_costs_what_was_not_synced_and_says_so(
+    filing, tally, tmp_path, monkeypatch
+):
+    """After that the same conversation is recorded again."""
+    import os
+
+    real = os.write
+
+    def full(fd, data):
+        raise OSError(28, "No space left on device")
+
+    filing.file(turn(ASK_A))
+    filing.sync()
+    monkeypatch.setattr(os, "write", full)
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.sync()
+
+    assert tally.recorded == 1
+    assert tally.lost == {"cannot be written: No space left on device": 1}
+
+    monkeypatch.setattr(os, "write", real)
+    filing.file(turn(ASK_A, OK, said("user", "a2"), OK, said("user", "a3")))
+    filing.close()
+    assert tally.recorded == 2
+    assert sorted(m for file in contents(tmp_path) for m in file) == ["a", "a3"]
