@@ -7,25 +7,21 @@ travel as JSON inside a text: see ``_survives``.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from typing import Any
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.cassette.chunks import StoredChunks, pack_chunks, to_s, to_us
+from tonearm.cassette.pins import pack_pin, unpack_pin
 from tonearm.cassette.shape import NewerFormat, ShapeError, check, member, optional
-from tonearm.model import Exchange, Outcome, Pin
+from tonearm.model import Exchange, Outcome
 
 FORMAT = 1
 """Raised when an older reader would misunderstand what a newer writer says."""
 
 _WHERE = "response.tonearm."
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_PIN_FIELDS: dict[str, type[object]] = {field.name: str for field in dataclasses.fields(Pin)} | {
-    "num_ctx": int,
-    "options": dict,
-}
 _MAX_DEPTH = 16
 _MAX_KEY = 256
 
@@ -44,7 +40,7 @@ def pack(exchange: Exchange, exact: JsonObject) -> JsonObject:
     rest: JsonObject = {
         "started_at": exchange.started_at,
         "error": exchange.error,
-        "pin": None if exchange.pin is None else _pack_pin(exchange.pin),
+        "pin": None if exchange.pin is None else pack_pin(exchange.pin),
         "redaction": exchange.redaction,
         "exact": exact or None,
     }
@@ -52,11 +48,6 @@ def pack(exchange: Exchange, exact: JsonObject) -> JsonObject:
     if _survives(rest):
         return {"format": FORMAT, **facts}
     return {"format": FORMAT, "json": json.dumps(facts)}
-
-
-def _pack_pin(pin: Pin) -> JsonObject:
-    fields = {name: getattr(pin, name) for name in _PIN_FIELDS} | {"options": dict(pin.options)}
-    return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
 def _survives(value: Json, depth: int = 0) -> bool:
@@ -126,7 +117,7 @@ def unpack(facts: JsonObject, position: int) -> dict[str, Any]:
         "chunks": () if chunks is None else StoredChunks(chunks),
         "outcome": _unpack_outcome(facts.get("outcome", "complete")),
         "error": optional(facts, "error", str, _WHERE),
-        "pin": None if pin is None else _unpack_pin(pin),
+        "pin": None if pin is None else unpack_pin(pin),
         "redaction": optional(facts, "redaction", dict, _WHERE),
     }
 
@@ -136,12 +127,3 @@ def _unpack_outcome(value: Json) -> Outcome:
     if outcome is None:
         raise ShapeError(f"{_WHERE}outcome is {value!r}, which is no outcome")
     return outcome
-
-
-def _unpack_pin(pin: JsonObject) -> Pin:
-    member(pin, "model", str, f"{_WHERE}pin.")
-    known = {k: v for k, v in pin.items() if k in _PIN_FIELDS and v is not None}
-    for name, value in known.items():
-        if type(value) is not _PIN_FIELDS[name]:
-            check(value, _PIN_FIELDS[name], f"{_WHERE}pin.{name}")
-    return Pin(**known)

@@ -15,7 +15,7 @@ SUFFIX = ".yaml"
 _UNSAFE = re.compile(r"[^a-z0-9._-]+")
 _MAX_MODEL = 80
 _MAX_TOKEN = 40
-_DATE = len("2026-11-20t09-30-00")
+_MAX_DATE = len("2026-11-20t09-30-00") + 2
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 
 
@@ -55,13 +55,13 @@ class Shelf:
         Two tokens never give the same name, whatever they are made of.
         """
         safe = token if slug(token, _MAX_TOKEN) == token else _digest(token)
-        return self.root / f"{slug(started_at, _DATE)}_{slug(model, _MAX_MODEL)}_{safe}{SUFFIX}"
+        return self.root / f"{slug(started_at, _MAX_DATE)}_{slug(model, _MAX_MODEL)}_{safe}{SUFFIX}"
 
 
 def slug(text: str, limit: int) -> str:
     """Return a part of a file name made from any text: ``[a-z0-9._-]``, never empty or reserved."""
-    part = _UNSAFE.sub("-", text.lower())[:limit].strip("._-") or "unnamed"
-    return f"{part}-" if part.partition(".")[0] in _RESERVED else part
+    part = _UNSAFE.sub("-", text.lower())[: limit - 2].strip("._-") or "unnamed"
+    return f"x-{part}" if part.partition(".")[0] in _RESERVED else part
 
 
 def _digest(text: str) -> str:

@@ -52,7 +52,9 @@ class CassetteWriter:
     def _continue(self, file: LogFile) -> None:
         data = read_bytes(file.path)
         if not is_own_layout(data):
-            raise CassetteError(file.path, "is laid out by vcrpy; it can be read, not continued")
+            raise CassetteError(
+                file.path, "was not written by tonearm; it can be read, not continued"
+            )
         found = scan(file.path, data)
         lead = b"" if data.endswith(b"\n") else b"\n"
         if found.torn is not None:
