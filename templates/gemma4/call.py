@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from tonearm.canonical import JsonObject
 from tonearm.model import ParseProblem, ToolCall
@@ -16,6 +15,9 @@ _NAME = re.compile(r"[^\s{}()\[\],<>\"']*")
 
 type Declared = Mapping[str, Mapping[str, bool]]
 """Of each tool, its arguments' names and whether they are strings."""
+
+type Reading = tuple[ToolCall | None, tuple[ParseProblem, ...]]
+"""What a call's text says, and what had to be read over."""
 
 
 def declared(tools: Iterable[JsonObject] | None) -> Declared:
@@ -42,19 +44,6 @@ def _is_string(schema: object) -> bool:
     return any(isinstance(name, str) and name.lower() == "string" for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a call's text says, and what had to be read over."""
-
-    call: ToolCall | None
-    problems: tuple[ParseProblem, ...] = ()
-
-    @property
-    def strict(self) -> bool:
-        """Whether the text follows the grammar, blanks aside."""
-        return self.call is not None and all(p.kind == "whitespace" for p in self.problems)
-
-
 def read_call(text: str, offset: int, tools: Declared) -> Reading:
     """Read one call.
 
@@ -67,8 +56,8 @@ def read_call(text: str, offset: int, tools: Declared) -> Reading:
     try:
         call = _read(text, notes, tools)
     except Unreadable as err:
-        return Reading(call=None, problems=(_failure(err, text, offset),))
-    return Reading(call=call, problems=_departures(notes, text, offset))
+        return None, (_failure(err, text, offset),)
+    return call, _departures(notes, text, offset)
 
 
 def _read(text: str, notes: dict[str, int], tools: Declared) -> ToolCall:
@@ -77,13 +66,14 @@ def _read(text: str, notes: dict[str, int], tools: Declared) -> ToolCall:
         raise Unreadable("missing_call_prefix", 0)
     if prefix[1]:
         notes["whitespace"] = 0
-    name = _name(text, prefix.end())
+    start = prefix.end()
+    named = _NAME.match(text, start)
+    name = named[0] if named else ""
     if not name:
-        notes["empty_name"] = prefix.end()
+        notes["empty_name"] = start
     elif ":" in name and name not in tools:
-        notes["namespaced_name"] = prefix.end()
-    reader = Reader(text, prefix.end() + len(name), declared=tools.get(name))
-    reader.notes = notes
+        notes["namespaced_name"] = start
+    reader = Reader(text, start + len(name), declared=tools.get(name, {}), notes=notes)
     reader.space()
     _expect_object(text, reader.position)
     arguments = reader.object()
@@ -91,11 +81,6 @@ def _read(text: str, notes: dict[str, int], tools: Declared) -> ToolCall:
     if reader.position != len(text):
         raise Unreadable("unexpected_text", reader.position)
     return ToolCall(name=name, arguments=arguments)
-
-
-def _name(text: str, start: int) -> str:
-    match = _NAME.match(text, start)
-    return match[0] if match else ""
 
 
 def _expect_object(text: str, position: int) -> None:
@@ -114,7 +99,7 @@ def _expect_object(text: str, position: int) -> None:
 def _failure(err: Unreadable, text: str, offset: int) -> ParseProblem:
     kind = err.kind
     if kind == "unexpected_text" and text.count(QUOTE) % 2:
-        kind = "unterminated_string"
+        kind = "unterminated_string"  # which swallowed the next key
     return ParseProblem(kind=kind, offset=offset + err.position, repaired=False, detail=text)
 
 

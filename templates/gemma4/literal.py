@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.templates.gemma4.tokens import QUOTE
@@ -86,13 +87,10 @@ def _write_key(key: str) -> str:
 
 
 class Reader:
-    """Read one object of arguments.
-
-    ``notes`` holds what had to be read over, each kind once, with its position in the text.
-    """
+    """Read one object of arguments."""
 
     def __init__(
-        self, text: str, position: int = 0, *, declared: Mapping[str, bool] | None = None
+        self, text: str, position: int, *, declared: Mapping[str, bool], notes: dict[str, int]
     ) -> None:
         """Start at a position of the text.
 
@@ -101,13 +99,14 @@ class Reader:
             position: Of the object's opening brace.
             declared: Names of the tool's arguments, and whether each is a string; strings may
                 come without their quotes.
+            notes: Where to write what had to be read over: each kind with its first position.
         """
         self._text = text
-        self._declared = declared or {}
+        self._declared = declared
+        self._notes = notes
         self._closers: list[str] = []
         self._no_single_quote = False
         self.position = position
-        self.notes: dict[str, int] = {}
 
     def object(self) -> JsonObject:
         """Read the object that begins here.
@@ -143,7 +142,7 @@ class Reader:
         """Step over the comma before the next member, or over the end and return true."""
         self.space()
         closer, here = self._closers[-1], self._here()
-        if here == "" and _ALLOW_MISSING_CLOSE.intersection(self.notes):
+        if here == "" and _ALLOW_MISSING_CLOSE.intersection(self._notes):
             self.note("missing_object_close")
         elif here == "":
             raise Unreadable("missing_object_close", self.position)
@@ -195,7 +194,7 @@ class Reader:
 
     def _value(self, *, bare: bool = False) -> Json:
         start = self.position
-        self._take(_SPACE)
+        spaced = self._take(_SPACE) != ""
         here = self._here()
         if here == "<" and self._text.startswith(QUOTE, self.position):
             value: Json = self._string()
@@ -207,9 +206,11 @@ class Reader:
             value = self._json_string()
         elif here == "'" and (quoted := self._single_quoted()) is not None:
             value = quoted
+        elif bare and not self._at_scalar():
+            return self._bare(start)
         else:
-            return self._word(start, bare=bare)
-        if self._text[start].isspace():
+            value = self._scalar()
+        if spaced:
             self.note("whitespace", start)
         return value
 
@@ -224,13 +225,14 @@ class Reader:
         return self._text[start:end]
 
     def _end_of_last_value(self, start: int) -> int:
-        """Return where the text that closes all open lists and objects begins."""
-        rest = self._text[start:].rstrip()
+        """Return where the brackets begin that close all that is open, as far as they are there."""
+        end = len(self._text)
         for closer in self._closers:
-            if not rest.endswith(closer):
+            visible = start + len(self._text[start:end].rstrip())
+            if not self._text.endswith(closer, start, visible):
                 break
-            rest = rest[:-1].rstrip() if len(self._closers) > 1 else rest[:-1]
-        return start + len(rest)
+            end = visible - 1
+        return end
 
     def _json_string(self) -> str:
         start = self.position
@@ -255,27 +257,39 @@ class Reader:
         self.position = match.end()
         return match[1]
 
-    def _word(self, start: int, *, bare: bool) -> Json:
-        position = self.position
+    def _at_scalar(self) -> bool:
+        match = _WORD.match(self._text, self.position)
+        word = match[0].rstrip() if match else ""
+        return word in _CONSTANTS or _NUMBER.fullmatch(word) is not None
+
+    def _scalar(self) -> Json:
+        start = self.position
         word = self._take(_WORD).rstrip()
-        if word in _CONSTANTS or _NUMBER.fullmatch(word):
-            if self._text[start].isspace():
-                self.note("whitespace", start)
-            self.position = position + len(word)
-            return _CONSTANTS[word] if word in _CONSTANTS else _number(word, position)
-        if bare:
-            return self._bare(start)
-        if position == len(self._text):
-            raise Unreadable("missing_object_close", position)
-        raise Unreadable(_kind_of_word(word), position)
+        self.position = start + len(word)
+        if word in _CONSTANTS:
+            return _CONSTANTS[word]
+        if _NUMBER.fullmatch(word):
+            return _number(word, start)
+        raise Unreadable(self._kind_of_word(word), start)
+
+    def _kind_of_word(self, word: str) -> str:
+        if word in _PYTHON_CONSTANTS:
+            return "python_literals"
+        if not word:
+            return "missing_value" if self._here() else "missing_object_close"
+        return "number_format" if _NEARLY_NUMBER.fullmatch(word) else "bare_string"
 
     def _bare(self, start: int) -> str:
         self.note("bare_string", start)
-        names = "|".join(map(re.escape, self._declared))
-        following = re.compile(rf",\s*(?:{names})\s*:").search(self._text, start)
+        following = self._next_argument.search(self._text, start)
         end = following.start() if following else self._end_of_last_value(start)
         self.position = end
         return self._text[start:end]
+
+    @cached_property
+    def _next_argument(self) -> re.Pattern[str]:
+        names = "|".join(map(re.escape, self._declared))
+        return re.compile(rf",\s*(?:{names})\s*:")
 
     def space(self) -> None:
         """Step over blanks, which the grammar does not have."""
@@ -285,7 +299,7 @@ class Reader:
 
     def note(self, kind: str, position: int | None = None) -> None:
         """Remember a departure from the grammar."""
-        self.notes.setdefault(kind, self.position if position is None else position)
+        self._notes.setdefault(kind, self.position if position is None else position)
 
     def _take(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self._text, self.position)
@@ -307,11 +321,3 @@ def _number(word: str, position: int) -> int | float:
     if not math.isfinite(value):
         raise Unreadable("number_range", position)
     return value
-
-
-def _kind_of_word(word: str) -> str:
-    if word in _PYTHON_CONSTANTS:
-        return "python_literals"
-    if not word:
-        return "missing_value"
-    return "number_format" if _NEARLY_NUMBER.fullmatch(word) else "bare_string"
