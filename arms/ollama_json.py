@@ -8,9 +8,11 @@ and a second request with ``_debug_render_only`` brings the prompt that the serv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tonearm import wire
 from tonearm.arms._ollama_http import OllamaServer
+from tonearm.arms._truncation import truncated
 from tonearm.arms.base import ArmOptions
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError
@@ -52,7 +54,10 @@ class OllamaJson:
         except ArmError as err:
             return Take(arm=self._name, error=err.problem)
         if rendered is not None:
-            rendered = Rendered(prompt=rendered.prompt, tokens=reply.body.get("prompt_eval_count"))
+            tokens = reply.body.get("prompt_eval_count")
+            rendered = replace(
+                rendered, tokens=tokens, truncated=truncated(rendered.prompt, tokens, pin)
+            )
         return Take(
             arm=self._name,
             translated=True,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tonearm import templates, wire
 from tonearm.arms._ollama_http import OllamaServer
+from tonearm.arms._truncation import truncated
 from tonearm.arms.base import ArmOptions
 from tonearm.errors import ArmError, RenderError
 from tonearm.model import ChatRequest, Decoded, Rendered, Take
@@ -55,6 +56,7 @@ class OllamaNative:
             pin = await self._server.pin(model, request.options)
         except ArmError as err:
             return Take(arm=self._name, error=err.problem)
+        tokens = reply.body.get("prompt_eval_count")
         decoded = _decoded(reply)
         answer = None
         if reply.error is None:
@@ -64,7 +66,9 @@ class OllamaNative:
             )
         return Take(
             arm=self._name,
-            rendered=Rendered(prompt=prompt, tokens=reply.body.get("prompt_eval_count")),
+            rendered=Rendered(
+                prompt=prompt, tokens=tokens, truncated=truncated(prompt, tokens, pin)
+            ),
             decoded=decoded,
             answer=answer,
             wire=wire.shape(raw.status, reply),

@@ -6,13 +6,14 @@ one side cannot see is named, so that "parse" never stands for "decode, but nobo
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tonearm.canonical import JsonObject
+from tonearm.canonical import Json, JsonObject
 from tonearm.model import Answer, Decoded, Layer, Rendered, Take, WireShape
 from tonearm.replay.calls import compare_calls, describe
 
@@ -104,12 +105,20 @@ def compare(left: Take, right: Take, tools: Sequence[JsonObject] = ()) -> Compar
 
 
 def _render(left: Rendered, right: Rendered) -> list[Finding]:
+    findings = []
     if left.prompt != right.prompt:
-        return [_texts(Layer.RENDER, Kind.PROMPT, 2, "prompts", left.prompt, right.prompt)]
-    if left.tokens is not None and right.tokens is not None and left.tokens != right.tokens:
-        summary = f"equal prompts, but {left.tokens} and {right.tokens} tokens were evaluated"
-        return [Finding(layer=Layer.RENDER, kind=Kind.TRUNCATION, severity=3, summary=summary)]
-    return []
+        findings.append(_texts(Layer.RENDER, Kind.PROMPT, 2, "prompts", left.prompt, right.prompt))
+    counts = f"{left.tokens} / {right.tokens} tokens were evaluated"
+    if left.truncated or right.truncated:
+        severity = 1 if left.truncated and right.truncated else 3
+        findings.append(_cut(severity, f"the prompt was cut to fit the context: {counts}"))
+    elif not findings and None not in (left.tokens, right.tokens) and left.tokens != right.tokens:
+        findings.append(_cut(3, f"equal prompts, but {counts}"))
+    return findings
+
+
+def _cut(severity: int, summary: str) -> Finding:
+    return Finding(layer=Layer.RENDER, kind=Kind.TRUNCATION, severity=severity, summary=summary)
 
 
 def _decode(left: Decoded, right: Decoded) -> list[Finding]:
@@ -233,4 +242,9 @@ def is_empty(answer: Answer) -> bool:
 
 
 def _calls(answer: Answer) -> str:
-    return ", ".join(f"{call.name}({call.arguments})" for call in answer.tool_calls) or "no call"
+    spelled = (f"{call.name}({_spell(call.arguments)})" for call in answer.tool_calls)
+    return ", ".join(spelled) or "no call"
+
+
+def _spell(arguments: Json) -> str:
+    return json.dumps(arguments, ensure_ascii=False)

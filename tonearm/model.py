@@ -150,6 +150,8 @@ class Rendered:
     prompt: str
     tokens: int | None = None
     """Tokens the server counted for the prompt; fewer than it has where a part was cut away."""
+    truncated: bool = False
+    """Whether the count is what a server leaves of a prompt that is too long for its context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,18 @@ def test_a_prompt_that_was_cut_shows_in_the_count():
     assert kinds(left, right) == [(Layer.RENDER, Kind.TRUNCATION, 3)]
 
 
+@pytest.mark.parametrize(("cut", "severity"), [("ab", 1), ("a", 3), ("b", 3)])
+def test_a_prompt_that_a_server_cut_is_never_no_difference(cut, severity):
+    """Even if both sides cut it alike: the model did not see the conversation."""
+    sides = [
+        Take(arm=arm, rendered=Rendered(prompt="p", tokens=9, truncated=arm in cut)) for arm in "ab"
+    ]
+
+    first = compare(*sides).findings[0]
+
+    assert (first.kind, first.severity) == (Kind.TRUNCATION, severity)
+
+
 def test_a_dropped_call_breaks_the_agent():
     left = take("a", calls=[("f", {"a": 1})])
     right = take("b")
