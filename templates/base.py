@@ -24,6 +24,14 @@ class ChatFormat(Protocol):
     def sha256(self) -> str:
         """Of the template's source, variant included."""
 
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The control tokens that an answer can hold, which a runtime has to print."""
+
+    @property
+    def probe(self) -> str:
+        """A prompt that breaks off within a call: whatever goes on from there ends in a marker."""
+
     def render(
         self,
         messages: Sequence[JsonObject],

@@ -19,6 +19,7 @@ from tonearm.canonical import JsonObject
 from tonearm.errors import RenderError
 from tonearm.model import Answer
 from tonearm.templates.gemma4 import ollama, parse
+from tonearm.templates.gemma4.tokens import CALL, CALL_END, CHANNEL, CHANNEL_END, QUOTE, RESPONSE
 
 type Variant = Literal["small", "large"]
 """E2B and E4B, or 12B, 26B-A4B and 31B."""
@@ -41,6 +42,19 @@ class Gemma4:
     def sha256(self) -> str:
         """Of the template's source, variant included."""
         return hashlib.sha256(source(self.variant).encode()).hexdigest()
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The control tokens that an answer can hold, which a runtime has to print."""
+        return (CHANNEL, CHANNEL_END, CALL, CALL_END, RESPONSE, QUOTE)
+
+    @property
+    def probe(self) -> str:
+        """A prompt that breaks off within a call: whatever goes on from there ends in a marker."""
+        question = [{"role": "user", "content": "Search the web for solar panels."}]
+        function = {"name": "web_search", "description": "Search the web"}
+        prompt = self.render(question, [{"type": "function", "function": function}])
+        return f"{prompt}{CALL}call:web_search{{query:{QUOTE}solar panels"
 
     def render(
         self,

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 QUOTE = '<|"|>'
 CALL, CALL_END = "<|tool_call>", "<tool_call|>"
 CHANNEL, CHANNEL_END = "<|channel>", "<channel|>"
+RESPONSE = "<|tool_response>"
 
-STOPS = frozenset({"<turn|>", "<|tool_response>", "<eos>"})
+STOPS = frozenset({"<turn|>", RESPONSE, "<eos>"})
 """Tokens that end an answer; the runtime stops at them and may show them or not."""
 
 STRAYS = frozenset(
