@@ -1,16 +1,19 @@
 """Cassettes that vcrpy wrote are read; what only looks like one cannot do harm."""
 
 import asyncio
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
 import httpx
 import pytest
 import vcr
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cassette import samples
 from tonearm.cassette import CassetteWriter, ForeignLimitsWarning, foreign, load
@@ -22,7 +25,7 @@ RESPONSE = b"response: {status: {code: 200, message: OK}, headers: {}, body: {st
 ONE = b"interactions:\n- " + REQUEST + b"\n  " + RESPONSE + b"\nversion: 1\n"
 
 
-@contextmanager
+@contextlib.contextmanager
 def chat_server():
     """Serve one streamed answer to every request; yield the address."""
 
@@ -124,6 +127,18 @@ def test_a_file_that_vcrpy_did_not_finish_is_never_shorter_without_a_word():
     assert len(child.convert(ONE[:-1])["interactions"]) == 1
 
 
+@given(st.data())
+def test_damage_is_refused_or_harmless(data):
+    """Whatever stands in the file, the child ends in words and with no interaction less."""
+    start = data.draw(st.integers(0, len(ONE)))
+    tokens = [b"&a ", b"*a", b"!!int ", b"? ", b"<<", b"---\n", b"\0", b"\xff", b"9" * 5000, b"["]
+    junk = data.draw(st.sampled_from(tokens) | st.binary(max_size=4))
+    kept = data.draw(st.integers(start, min(len(ONE), start + 20)))
+
+    with contextlib.suppress(child.Refused):
+        assert len(child.convert(ONE[:start] + junk + ONE[kept:])["interactions"]) >= 1
+
+
 BOMB = b"a: &a [x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (n + 1, n + 1, b",".join([b"*%c" % n] * 8)) for n in b"abcdefgh"
 )
@@ -168,6 +183,7 @@ def test_a_hostile_or_wrong_file_is_an_error_with_a_place(tmp_path, data, line, 
         assert caught.value.line == line
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the system has no signals")
 def test_a_reader_that_dies_is_an_error(tmp_path, monkeypatch):
     path = tmp_path / "deadly.yaml"
     path.write_bytes(ONE)
@@ -190,6 +206,7 @@ def test_a_reader_that_hangs_is_an_error(tmp_path, monkeypatch):
         load(path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")
 def test_the_reader_is_limited():
     """The limits hold: a child that wants more memory than it may have does not get it."""
     code = "from tonearm.cassette import _foreign as f; assert f._limit() == []; bytearray(1 << 31)"

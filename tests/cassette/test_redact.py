@@ -39,12 +39,10 @@ def test_only_known_headers_pass():
     assert b"sk-" not in to_line(redacted)
 
 
-def test_the_address_loses_user_values_and_fragment():
+def test_the_address_loses_user_query_and_fragment():
     redacted = redact(exchange_with_secrets())
 
-    assert redacted.request.uri == (
-        "http://127.0.0.1:11434/api/chat?key=redacted&key=redacted&debug=redacted"
-    )
+    assert redacted.request.uri == "http://127.0.0.1:11434/api/chat?redacted"
 
 
 def test_what_was_taken_is_listed_by_name():
@@ -57,7 +55,7 @@ def test_what_was_taken_is_listed_by_name():
             "x-whatever",
         ],
         "response_headers": ["set-cookie"],
-        "uri": ["debug", "key", "user"],
+        "uri": ["fragment", "query", "user"],
     }
 
 
@@ -74,3 +72,25 @@ def test_redacting_twice_is_redacting_once():
     once = redact(exchange_with_secrets())
 
     assert redact(once) == once
+
+
+def test_an_address_that_is_none_is_taken_out():
+    request = replace(samples.streamed().request, uri="http://[::1/?key=sk-1")
+
+    redacted = redact(replace(samples.streamed(), request=request))
+
+    assert (redacted.request.uri, redacted.redaction["uri"]) == ("redacted", ["address"])
+
+
+def test_a_list_that_makes_no_sense_is_replaced():
+    """A cassette of a stranger is redacted too."""
+    odd = {"request_headers": "authorization", "uri": 5, "note": "kept"}
+
+    redacted = redact(replace(samples.streamed(), redaction=odd))
+
+    assert redacted.redaction == {
+        "request_headers": [],
+        "response_headers": [],
+        "uri": [],
+        "note": "kept",
+    }

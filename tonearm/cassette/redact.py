@@ -1,15 +1,15 @@
 """Take out of an exchange what must not reach the disk.
 
 Headers pass by an allow-list: what is not known to be harmless is dropped, and the names of what
-was dropped stay in the exchange. The address loses its user and the values of its query.
+was dropped stay in the exchange. The address keeps scheme, host and path.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from tonearm.canonical import JsonObject
+from tonearm.canonical import Json, JsonObject
 from tonearm.model import Exchange, Headers
 
 PLACEHOLDER = "redacted"
@@ -54,7 +54,7 @@ def redact(exchange: Exchange) -> Exchange:
     uri, dropped_uri = _uri(request.uri)
     before = exchange.redaction or {}
     summary: JsonObject = before | {
-        name: sorted({*before.get(name, ()), *dropped})
+        name: sorted(_names(before.get(name)) | dropped)
         for name, dropped in (
             ("request_headers", dropped_asked),
             ("response_headers", dropped_answered),
@@ -75,14 +75,20 @@ def _headers(headers: Headers) -> tuple[Headers, set[str]]:
 
 
 def _uri(uri: str) -> tuple[str, set[str]]:
-    """Return an address without secrets and the names of what was in it."""
-    parts = urlsplit(uri)
-    _user, at, host = parts.netloc.rpartition("@")
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if not at and not query and not parts.fragment:
-        return uri, set()
-    hidden = urlencode([(name, PLACEHOLDER) for name, _ in query])
-    taken = {name for name, value in query if value != PLACEHOLDER}
-    return urlunsplit((parts.scheme, host, parts.path, hidden, "")), taken | (
-        {"user"} if at else set()
+    """Return an address without secrets, and the names of the parts that it lost."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return PLACEHOLDER, {"address"}
+    _, at, host = parts.netloc.rpartition("@")
+    lost = {"user": at, "query": parts.query, "fragment": parts.fragment}
+    query = PLACEHOLDER if parts.query else ""
+    taken = {name for name, part in lost.items() if part not in ("", PLACEHOLDER)}
+    return (
+        (urlunsplit((parts.scheme, host, parts.path, query, "")), taken) if taken else (uri, taken)
     )
+
+
+def _names(value: Json) -> set[str]:
+    """Return the names that an earlier pass listed; a file may hold anything in their place."""
+    return {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()

@@ -15,7 +15,7 @@ SUFFIX = ".yaml"
 _UNSAFE = re.compile(r"[^a-z0-9._-]+")
 _MAX_MODEL = 80
 _MAX_TOKEN = 40
-_MAX_DATE = len("2026-11-20t09-30-00") + 2
+_MAX_DATE = len("2026-11-20t09-30-00")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 
 
@@ -60,7 +60,7 @@ class Shelf:
 
 def slug(text: str, limit: int) -> str:
     """Return a part of a file name made from any text: ``[a-z0-9._-]``, never empty or reserved."""
-    part = _UNSAFE.sub("-", text.lower())[: limit - 2].strip("._-") or "unnamed"
+    part = _UNSAFE.sub("-", text.lower())[:limit].strip("._-") or "unnamed"
     return f"x-{part}" if part.partition(".")[0] in _RESERVED else part
 
 
