@@ -34,7 +34,7 @@ class OllamaServer:
 
     def __init__(self, arm: str, options: ArmOptions) -> None:
         self.arm = arm
-        self.url = options.url.rstrip("/")
+        self.url = (options.target or options.url).rstrip("/")
         self._timeout_s = options.timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._pins: dict[str, Pin] = {}

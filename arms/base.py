@@ -7,9 +7,9 @@ the other turns can still be compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from tonearm.model import ChatRequest, Take
 
@@ -36,12 +36,57 @@ class Arm(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What another arm answered, for a reference to judge."""
+
+    arm: str
+    completion: str
+    tokens: tuple[str, ...] = ()
+    """Texts of the sampled tokens; where they are missing, the completion is cut anew."""
+    ended: bool = True
+    """Whether the arm stopped by itself rather than at a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One request, and what was answered to it."""
+
+    request: ChatRequest
+    drafts: tuple[Draft, ...] = ()
+    """The first is the likeliest to be right."""
+
+
+@runtime_checkable
+class Reference(Arm, Protocol):
+    """An arm that is asked after the others, because it can judge what they answered.
+
+    Judging many requests at once is what makes a reference affordable: a completion that is given
+    costs one pass over it, however long it is.
+    """
+
+    @property
+    def judges(self) -> bool:
+        """Whether it wants to see the others' answers, or only to be asked."""
+
+    async def judge(self, cases: Sequence[Case]) -> list[Take]:
+        """Return a take for each case, with ``scored`` for each draft.
+
+        Cases of one conversation are best given together and in order.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmOptions:
     """What a user can set for an arm."""
 
     name: str | None = None
     """The name in reports, where the arm's own is not wanted or taken."""
     url: str = "http://127.0.0.1:11434"
+    """The Ollama server, where ``target`` does not name another."""
+    target: str | None = None
+    """What stands behind the arm's name: an address, a file or a folder, as the arm has it."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What stands behind the target, each ``name=value``."""
     model: str | None = None
     """Asked instead of the recorded model."""
     timeout_s: float = 600.0
