@@ -39,6 +39,6 @@ async def run(command: Sequence[str], env: Mapping[str, str], interrupts: Interr
         if number != signal.SIGINT or not sys.stdin.isatty():
             process.send_signal(number)
 
-    interrupts.react = forward
+    interrupts.hand_to(forward)
     code = await process.wait()
     return 128 - code if code < 0 else code

@@ -60,9 +60,17 @@ class Filing:
         """Whether something was written that is not synced."""
         return bool(self._unsynced)
 
-    def read_shelf(self) -> None:
-        """Learn which conversations the shelf holds; what cannot be read is left alone."""
+    def read_shelf(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Learn which conversations the shelf holds; what cannot be read is left alone.
+
+        Args:
+            enough: Asked before every file; a conversation of a file that was not read goes on in
+                a new one.
+        """
         for path in self._shelf.paths():
+            if enough():
+                logger.warning("the shelf was not read to its end")
+                return
             try:
                 for exchange in load(path).exchanges:
                     placement = self._stitcher.add(exchange)

@@ -109,8 +109,8 @@ class Proxy:
         self._recorder.done()
         self._hang_up()
         deadline = time.monotonic() + HANG_UP_S
-        while self._server.connections and time.monotonic() < deadline:
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110 - mitmproxy has no event for it
+        while self._server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
         if self._master is not None and self._task is not None:
             self._master.shutdown()
             await self._task

@@ -136,13 +136,13 @@ class _Run:
 
     async def _wait(self, interrupts: Interrupts) -> int:
         asked = asyncio.Event()
-        interrupts.react = lambda number: asked.set()
+        interrupts.hand_to(lambda number: asked.set())
         await asked.wait()
         return 0
 
     async def _drain(self, interrupts: Interrupts, grace_s: float) -> None:
         cut = asyncio.Event()
-        interrupts.react = lambda number: cut.set()
+        interrupts.hand_to(lambda number: cut.set())
         if busy := self._proxy.busy:
-            self._say(f"waiting for {busy} unfinished answers; interrupt again to cut them off")
+            self._say(f"clients with an answer under way: {busy}; interrupt again to cut them off")
         await self._proxy.drain(grace_s, cut)

@@ -96,7 +96,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self._filing.read_shelf()
+            self._filing.read_shelf(lambda: self._closed)
         except Exception as err:  # the shelf may be gone, the thread must not
             logger.error("the shelf cannot be read: %s", err)
         while (capture := self._next()) is not None:

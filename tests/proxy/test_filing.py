@@ -94,6 +94,20 @@ def test_a_restarted_recorder_continues_the_files_of_its_conversations(tmp_path,
     assert (tally.recorded, tally.conversations, tally.files) == (2, 2, 2)
 
 
+def test_reading_the_shelf_can_be_broken_off(tmp_path, tally, caplog):
+    first = make_filing(tmp_path, Tally())
+    first.file(turn(ASK_A))
+    first.close()
+    filing = make_filing(tmp_path, tally, token=lambda: "other")
+
+    filing.read_shelf(lambda: True)
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.close()
+
+    assert sorted(contents(tmp_path)) == [["a"], ["a2"]]
+    assert "not read to its end" in caplog.text
+
+
 def test_exchanges_without_a_history_share_one_file(filing, tally, tmp_path):
     filing.file(turn(said("user", "x"), path="/api/generate"))
     filing.file(turn(ASK_A))

@@ -219,7 +219,7 @@ def test_a_signal_ends_the_recorder_after_the_answers_under_way(tmp_path):
 
     code, err = run(scenario())
     assert code == 0
-    assert "waiting for 1 unfinished answer" in err
+    assert "clients with an answer under way: 1" in err
     assert "1 exchange recorded" in err
     (exchange,) = recorded(tmp_path)
     assert exchange.outcome is Outcome.COMPLETE
@@ -243,7 +243,8 @@ def test_a_second_signal_cuts_what_does_not_finish(tmp_path):
                 httpx.AsyncClient(base_url=url, timeout=LIMIT_S, trust_env=False) as client,
                 client.stream("POST", "/api/chat", json=CHAT) as response,
             ):
-                await anext(response.aiter_lines())
+                lines = response.aiter_lines()
+                await anext(lines)
                 process.send_signal(signal.SIGINT)
                 await process.stderr.readline()
                 process.send_signal(signal.SIGINT)

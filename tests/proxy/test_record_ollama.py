@@ -129,7 +129,8 @@ def test_a_client_that_goes_away_stops_the_model(ollama, chat):
     async def scenario():
         async with recording(parse_upstream(ollama.url)) as rec:
             async with rec.client.stream("POST", "/api/generate", json=babble) as response:
-                await anext(response.aiter_lines())
+                lines = response.aiter_lines()
+                await anext(lines)
             aborted = (await rec.captures.get()).exchange()
             answer = await rec.client.post("/api/chat", json=chat | {"stream": False})
             return aborted, answer

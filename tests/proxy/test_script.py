@@ -76,7 +76,8 @@ def test_mitmdump_records_with_the_same_addon(tmp_path):
                             had_first.set()
                     body = {"model": "m", "messages": [{"role": "user", "content": "forever"}]}
                     async with c.stream("POST", "/api/chat", json=body) as response:
-                        await anext(response.aiter_lines())
+                        lines = response.aiter_lines()
+                        await anext(lines)
                         process.terminate()
                         await process.communicate()
                 assert process.returncode == 0

@@ -25,7 +25,7 @@ class Files:
         self.entered = threading.Event()
         self.fault = None
 
-    def read_shelf(self):
+    def read_shelf(self, enough):
         self.entered.set()
 
     @property
@@ -153,7 +153,7 @@ def test_what_cannot_be_written_is_counted_and_the_thread_goes_on(files, tally, 
 
 
 def test_a_shelf_that_cannot_be_read_does_not_stop_the_recorder(files, tally, caplog):
-    def fail():
+    def fail(enough):
         raise CassetteError("shelf", "is a link")
 
     files.read_shelf = fail
@@ -164,6 +164,22 @@ def test_a_shelf_that_cannot_be_read_does_not_stop_the_recorder(files, tally, ca
 
     assert len(files.filed) == 1
     assert "the shelf cannot be read" in caplog.text
+
+
+def test_a_shelf_that_takes_long_to_read_does_not_hold_up_the_end(files, tally):
+    """What waits in the queue is worth more than knowing the conversations of old."""
+
+    def read_for_ever(enough):
+        wait_for(enough)
+
+    files.read_shelf = read_for_ever
+    writer = Writer(files, tally)
+    writer.start()
+    writer.put(capture())
+    writer.close(WAIT_S)
+
+    assert len(files.filed) == 1
+    assert not tally.lost
 
 
 def test_a_disk_that_hangs_does_not_keep_the_program_from_ending(files, tally):
@@ -194,7 +210,7 @@ def test_what_comes_after_the_end_is_counted(files, tally):
 def test_a_dead_writer_thread_is_a_counter_not_an_outage(files, tally, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
 
-    def die():
+    def die(enough):
         raise SystemExit
 
     files.read_shelf = die
