@@ -26,6 +26,7 @@ from tonearm.model import (
     ParseProblem,
     Pin,
     Rendered,
+    Scored,
     Take,
     Timing,
     Token,
@@ -217,11 +218,35 @@ def _run(value: JsonObject) -> Run:
 
 
 def take_to_json(take: Take) -> JsonObject:
-    """Return a take as JSON; tokens are ``[text, logprob]`` pairs."""
+    """Return a take as JSON; tokens are ``[text, logprob]``, or that with rank and top."""
     value = dataclasses.asdict(take)
     if take.decoded is not None:
-        value["decoded"]["tokens"] = [[t.text, t.logprob] for t in take.decoded.tokens]
-    return {name: item for name, item in value.items() if item not in (None, {})}
+        value["decoded"]["tokens"] = [_token(t) for t in take.decoded.tokens]
+    value["scored"] = [
+        {"arm": scored.arm, "tokens": [_token(t) for t in scored.tokens], "recut": scored.recut}
+        for scored in take.scored
+    ]
+    return {name: item for name, item in value.items() if item not in (None, {}, [])}
+
+
+def _token(token: Token) -> list[Json]:
+    """Return a token as JSON, short where it has no more than a log-prob."""
+    short = [token.text, token.logprob]
+    if token.rank is None and not token.top:
+        return short
+    return [*short, token.rank, [list(pair) for pair in token.top]]
+
+
+def _tokens(entries: list[list[Json]]) -> tuple[Token, ...]:
+    return tuple(
+        Token(
+            text=text,
+            logprob=logprob,
+            rank=more[0] if more else None,
+            top=tuple((other, p) for other, p in more[1]) if more else (),
+        )
+        for text, logprob, *more in entries
+    )
 
 
 def take_from_json(value: JsonObject) -> Take:
@@ -236,7 +261,7 @@ def take_from_json(value: JsonObject) -> Take:
         if decoded is None
         else Decoded(
             completion=decoded["completion"],
-            tokens=tuple(Token(text=text, logprob=p) for text, p in decoded["tokens"]),
+            tokens=_tokens(decoded["tokens"]),
             eval_count=decoded["eval_count"],
         ),
         answer=None
@@ -246,6 +271,10 @@ def take_from_json(value: JsonObject) -> Take:
             thinking=answer["thinking"],
             tool_calls=tuple(ToolCall(**call) for call in answer["tool_calls"]),
             problems=tuple(ParseProblem(**problem) for problem in answer["problems"]),
+        ),
+        scored=tuple(
+            Scored(arm=entry["arm"], tokens=_tokens(entry["tokens"]), recut=entry["recut"])
+            for entry in value.get("scored") or ()
         ),
         wire=_maybe(WireShape, value.get("wire")),
         blind={Layer(layer): why for layer, why in (value.get("blind") or {}).items()},

@@ -71,6 +71,8 @@ class Pin:
     """What identifies the engine that answered; ``None`` is "the server did not say"."""
 
     model: str
+    runtime: str | None = None
+    """What runs the model, with its version, where that is not Ollama."""
     server_version: str | None = None
     digest: str | None = None
     """SHA-256 of the model's manifest."""
@@ -150,16 +152,34 @@ class Rendered:
     prompt: str
     tokens: int | None = None
     """Tokens the server counted for the prompt; fewer than it has where a part was cut away."""
+    ids_sha256: str | None = None
+    """Of the token ids, decimal, joined by commas, where the arm knows them."""
     truncated: bool = False
     """Whether the count is what a server leaves of a prompt that is too long for its context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One sampled token."""
+    """One token of a completion."""
 
     text: str
     logprob: float
+    rank: int | None = None
+    """How many tokens were likelier at this place, where the arm knows all of them."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens at this place with their log-probs, best first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """How likely an arm finds a completion that another one wrote; nothing is sampled for it."""
+
+    arm: str
+    """Whose completion it is."""
+    tokens: tuple[Token, ...]
+    """The other's tokens with this arm's log-probs, the end of the turn behind them."""
+    recut: bool = False
+    """Whether the other's own tokens are unknown, so that its text was cut into tokens anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +228,8 @@ class Take:
     rendered: Rendered | None = None
     decoded: Decoded | None = None
     answer: Answer | None = None
+    scored: tuple[Scored, ...] = ()
+    """What it thinks of the completions of others, where it is a reference."""
     wire: WireShape | None = None
     blind: Mapping[Layer, str] = field(default_factory=dict)
     """Why a layer is missing, for each layer that this arm could have seen."""

@@ -16,6 +16,7 @@ from tonearm.model import (
     ParseProblem,
     Pin,
     Rendered,
+    Scored,
     Take,
     Timing,
     Token,
@@ -35,6 +36,16 @@ FULL = Take(
         thinking="t",
         tool_calls=(ToolCall(name="f", arguments={"big": 2**70, "one": 1.0}, id="i"),),
         problems=(ParseProblem(kind="k", offset=3, repaired=True, detail="d"),),
+    ),
+    scored=(
+        Scored(
+            arm="b",
+            tokens=(
+                Token(text="x", logprob=-0.5, rank=2, top=(("y", -0.1), ("é", -0.3))),
+                Token(text="z", logprob=-0.25),
+            ),
+            recut=True,
+        ),
     ),
     wire=WireShape(status=200, done=True, done_reason="stop"),
     blind={Layer.DECODE: "why"},
