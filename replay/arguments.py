@@ -46,6 +46,8 @@ class DiffKind(StrEnum):
     """A text differs in ASCII blanks at its ends alone."""
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 ALL_RULES = frozenset(Rule)
 
 
@@ -141,14 +143,13 @@ def rules_needed(canon: Canon, expected: Json, actual: Json) -> frozenset[Rule]:
 
 def faults(raw: Json, tool: ToolSchema) -> list[Fault]:
     """Return where the arguments of a call are not what its tool declares, defaults not filled."""
-    value = {} if raw is None else raw
-    if isinstance(raw, str):
-        try:
-            value = read_json(raw)
-        except ValueError:
-            return [Fault(path="", kind="bad_json")]
+    try:
+        value = read_json(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        return [Fault(path="", kind="bad_json")]
     if too_deep(value):
         return [Fault(path="", kind="too_deep")]
+    value = {} if value is None else value
     return tool.faults(value) if isinstance(value, dict) else [Fault(path="", kind="type")]
 
 
@@ -167,26 +168,34 @@ def differences(
                     yield here, DiffKind.REMOVED
                 elif name not in expected:
                     yield here, DiffKind.ADDED
-                else:
+                elif not _same(expected[name], actual[name]):
                     yield from differences(expected[name], actual[name], unordered, here)
         case list(), list() if len(expected) == len(actual) and at not in unordered:
             for n, (left, right) in enumerate(zip(expected, actual, strict=True)):
-                yield from differences(left, right, unordered, f"{at}/{n}")
-        case _:
+                if not _same(left, right):
+                    yield from differences(left, right, unordered, f"{at}/{n}")
+        case list(), list():
             if spelling(expected) != spelling(actual):
+                yield at, DiffKind.VALUE
+        case _:
+            if not _same(expected, actual):
                 yield at, _kind(expected, actual)
 
 
+def _same(expected: Json, actual: Json) -> bool:
+    """Whether two values are the same and no containers; unlike ``==``, true is not 1."""
+    if type(expected) is not type(actual) or isinstance(expected, dict | list):
+        return False
+    return bool(expected == actual) or (expected != expected and actual != actual)
+
+
 def _kind(expected: Json, actual: Json) -> DiffKind:
-    if _json_type(expected) is not _json_type(actual):
+    numbers = all(type(value) in {int, float} for value in (expected, actual))
+    if type(expected) is not type(actual) and not numbers:
         return DiffKind.TYPE
     if isinstance(expected, str) and _trimmed(expected) == _trimmed(actual):
         return DiffKind.WHITESPACE
     return DiffKind.VALUE
-
-
-def _json_type(value: Json) -> type:
-    return float if type(value) is int else type(value)
 
 
 def _trimmed(text: str) -> str:
@@ -195,7 +204,7 @@ def _trimmed(text: str) -> str:
 
 def spelling(value: Json) -> str:
     """Return a JSON value as text: keys sorted, numbers as they are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def read_json(text: str) -> Json:

@@ -17,7 +17,7 @@ from tonearm.replay.assignment import cheapest
 
 MAX_CALLS = 64
 """Calls on one side that are paired by likeness; more are paired by position."""
-MAX_CHARACTERS = 1 << 22
+MAX_CHARACTERS = 1 << 20
 """Text that all the comparisons together may read; beyond it, too, position decides."""
 
 type Pair = tuple[int, int]

@@ -17,7 +17,7 @@ from jsonschema.exceptions import SchemaError
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from tonearm.canonical import Json, JsonObject, canonical
+from tonearm.canonical import Json, JsonObject
 
 MAX_DEPTH = 64
 """Containers within containers that are looked into; tools use a handful."""
@@ -90,7 +90,7 @@ class ToolSchema:
         if self.validator is None:
             return []
         try:
-            errors = list(self.validator.iter_errors(canonical(arguments)))
+            errors = list(self.validator.iter_errors(arguments))
         except RecursionError:
             return []
         return sorted(
