@@ -7,9 +7,10 @@ import re
 from tonearm.errors import RenderError, UsageError
 from tonearm.model import Pin
 from tonearm.templates.base import ChatFormat
+from tonearm.templates.custom import load
 from tonearm.templates.gemma4.format import Gemma4
 
-__all__ = ["ChatFormat", "for_model", "get", "names"]
+__all__ = ["ChatFormat", "for_model", "get", "load", "names"]
 
 _FORMATS = {format.name: format for format in (Gemma4("small"), Gemma4("large"))}
 _SMALL, _LARGE = _FORMATS["gemma4-small"], _FORMATS["gemma4-large"]
