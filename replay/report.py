@@ -16,7 +16,7 @@ from typing import TextIO
 from tonearm.arms import recorded
 from tonearm.canonical import JsonObject, fingerprint
 from tonearm.errors import NothingToTest
-from tonearm.model import Layer, Pin, Take
+from tonearm.model import ChatRequest, Layer, Pin, Take
 from tonearm.replay.compare import Comparison, Finding
 from tonearm.replay.plan import Skipped
 from tonearm.replay.runfile import Run, RunTurn
@@ -39,6 +39,7 @@ class Row:
     """One turn and its verdict."""
 
     key: str
+    request: ChatRequest
     verdict: Verdict
 
 
@@ -71,7 +72,11 @@ class Report:
 def report(run: Run) -> Report:
     """Judge every turn of a run."""
     rows = tuple(
-        Row(key=turn.key, verdict=judge(turn.request, list(turn.takes.values())))
+        Row(
+            key=turn.key,
+            request=turn.request,
+            verdict=judge(turn.request, list(turn.takes.values())),
+        )
         for turn in run.turns
     )
     return Report(
@@ -95,7 +100,8 @@ def versus(old: Run, new: Run, labels: tuple[str, str]) -> Report:
         twin = asked.pop((turn.key, fingerprint(turn.request.body)), None)
         pairs = [] if twin is None else _pairs(turn, twin, labels)
         if pairs:
-            rows.append(Row(key=turn.key, verdict=judge_pairs(turn.request, pairs)))
+            verdict = judge_pairs(turn.request, pairs)
+            rows.append(Row(key=turn.key, request=turn.request, verdict=verdict))
         else:
             skipped.append(_alone(turn.key, labels[0]))
     skipped += [_alone(turn.key, labels[1]) for turn in asked.values()]
@@ -191,8 +197,8 @@ def print_text(summary: Report, stream: TextIO) -> None:
     def line(text: str, style: str = "") -> None:
         out.print(cell(text, style), soft_wrap=True)
 
-    for engine, arms in _engines(summary).items():
-        line(f"{', '.join(arms)}: {engine}", "dim")
+    for text in describe_engines(summary):
+        line(text, "dim")
     for cassette, rows in groupby(summary.rows, key=lambda row: row.key.rpartition("#")[0]):
         line(cassette, "bold")
         for row in rows:
@@ -204,14 +210,15 @@ def print_text(summary: Report, stream: TextIO) -> None:
         line(f"{len(shown) - EXAMPLES} more diverged: --format json has them all")
     for skip in summary.skipped:
         line(f"not a turn: {skip.cassette} exchange {skip.sequence}: {skip.reason}")
-    line(_sum(summary), "bold")
+    line(describe_sum(summary), "bold")
 
 
-def _engines(summary: Report) -> dict[str, list[str]]:
+def describe_engines(summary: Report) -> list[str]:
+    """Return a line for each engine, with the sides that it stood behind."""
     engines: dict[str, list[str]] = {}
     for name, pin in summary.pins:
         engines.setdefault(_engine(pin), []).append(name)
-    return engines
+    return [f"{', '.join(names)}: {engine}" for engine, names in engines.items()]
 
 
 def _row_text(row: Row) -> str:
@@ -225,9 +232,9 @@ def _difference(verdict: Verdict) -> str:
     comparison, finding = verdict.decisive, verdict.finding
     if comparison is None or finding is None:
         return ""
-    return (
-        f"{comparison.left} / {comparison.right}: {finding.summary}{_unseen(comparison, finding)}"
-    )
+    cause = f"{finding.cause}: " if finding.cause else ""
+    words = f"{cause}{finding.summary}{_unseen(comparison, finding)}"
+    return f"{comparison.left} / {comparison.right}: {words}"
 
 
 def _unseen(comparison: Comparison, finding: Finding) -> str:
@@ -241,7 +248,8 @@ def _print_findings(row: Row, line: Callable[..., None]) -> None:
     assert comparison is not None, "a divergence rests on a comparison"
     line(f"\n{row.key}", "bold")
     for finding in comparison.findings:
-        line(f"  {finding.layer}: {one_line(finding.summary, 400)}")
+        cause = f" [{finding.cause}]" if finding.cause else ""
+        line(f"  {finding.layer}{cause}: {one_line(finding.summary, 400)}")
         if finding.left or finding.right:
             line(f"    {comparison.left:>14}: {one_line(finding.left, 400)}", "green")
             line(f"    {comparison.right:>14}: {one_line(finding.right, 400)}", "red")
@@ -260,7 +268,8 @@ def _engine(pin: Pin) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _sum(summary: Report) -> str:
+def describe_sum(summary: Report) -> str:
+    """Return how the turns came out, in one line."""
     outcomes = ", ".join(f"{summary.outcomes[o]} {o}" for o in Outcome if summary.outcomes[o])
     layers = ", ".join(f"{layer} {n}" for layer in Layer if (n := summary.layers[layer]))
     parts = [
