@@ -52,26 +52,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tonearm"
 
 
-def tiny_gguf(weights: str = "model", kind: str = "f32") -> Path:
+def tiny_gguf(weights: str = "model", kind: str = "f32", *, control: bool = False) -> Path:
     """Return a GGUF file of the tiny model, made on first use.
 
     Args:
-        weights: ``model`` is sure of what it says, ``unsure`` is not.
+        weights: ``model`` is sure of what it says, ``unsure`` is not, ``moe`` has experts.
         kind: Type of the matrices: f32, f16, q8_0 or q4_0.
+        control: Whether the markers of tools and thoughts are control tokens, which engines hide.
     """
     source = TINY / f"{weights}.safetensors"
     inputs = (source, TINY / "tokenizer.model", *sorted(TINY.glob("*.py")))
     digest = hashlib.sha256(installed_version("gguf").encode())
     for path in inputs:
         digest.update(path.read_bytes())
-    target = (
-        cache_folder() / "gguf" / f"tiny-gemma4-{weights}-{kind}-{digest.hexdigest()[:16]}.gguf"
-    )
+    label = f"{weights}-{kind}{'-control' if control else ''}"
+    target = cache_folder() / "gguf" / f"tiny-gemma4-{label}-{digest.hexdigest()[:16]}.gguf"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(f".{os.getpid()}")
         export = [sys.executable, "-m", "tests.tiny_gemma4.export_gguf"]
-        subprocess.run([*export, source, part, "--type", kind], cwd=ROOT, check=True)
+        extra = ["--control"] if control else []
+        subprocess.run([*export, source, part, "--type", kind, *extra], cwd=ROOT, check=True)
         part.replace(target)
     return target
 

@@ -165,7 +165,7 @@ class Token:
     text: str
     logprob: float
     rank: int | None = None
-    """How many tokens were likelier at this place, where the arm knows all of them."""
+    """How many tokens are likelier at this place, as far as the arm looked."""
     top: tuple[tuple[str, float], ...] = ()
     """The likeliest tokens at this place with their log-probs, best first."""
 
@@ -180,6 +180,11 @@ class Scored:
     """The other's tokens with this arm's log-probs, the end of the turn behind them."""
     recut: bool = False
     """Whether the other's own tokens are unknown, so that its text was cut into tokens anew."""
+
+    @property
+    def departs(self) -> int | None:
+        """Index of the first token that greedy decoding would not have chosen."""
+        return next((n for n, token in enumerate(self.tokens) if token.rank != 0), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from sentencepiece import sentencepiece_model_pb2
 
+from tests.tiny_gemma4 import moe
 from tests.tiny_gemma4.tiny_config import TINY
 
 type Array = NDArray[np.float32]
@@ -232,7 +233,8 @@ def add_sizes(writer: gguf.GGUFWriter) -> None:
 def add_tensor(writer: gguf.GGUFWriter, name: str, tensor: Array, kind: str) -> None:
     """Write one tensor; scales and other vectors stay f32."""
     tensor = np.ascontiguousarray(tensor, dtype=np.float32)
-    if tensor.ndim < 2 or kind == "f32":
+    # llama.cpp never quantises the router either.
+    if tensor.ndim < 2 or kind == "f32" or "ffn_gate_inp" in name:
         writer.add_tensor(name, tensor)
     else:
         quantization = GGMLQuantizationType[kind.upper()]
@@ -248,13 +250,14 @@ def export(weights: Path, out: Path, kind: str, *, control: bool = False) -> Non
         kind: One of ``FILE_TYPES``.
         control: Type the markers of tools and thoughts CONTROL, as Ollama's own converter does.
     """
+    loaded = {name: w.astype(np.float32) for name, w in load_file(str(weights)).items()}
+    mixture = moe.SIGN in loaded
     writer = gguf.GGUFWriter(str(out), "gemma4")
-    writer.add_name("tiny-gemma4")
-    add_sizes(writer)
+    writer.add_name("tiny-gemma4-moe" if mixture else "tiny-gemma4")
+    (moe.add_sizes if mixture else add_sizes)(writer)
     writer.add_file_type(FILE_TYPES[kind])
     add_vocabulary(writer, Path(__file__).with_name("tokenizer.model"), control=control)
-    loaded = {name: w.astype(np.float32) for name, w in load_file(str(weights)).items()}
-    for name, tensor in tensors(loaded):
+    for name, tensor in (moe.tensors if mixture else tensors)(loaded):
         add_tensor(writer, name, tensor, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
