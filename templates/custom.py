@@ -12,14 +12,12 @@ from pathlib import Path
 
 from tonearm.canonical import JsonObject
 from tonearm.errors import RenderError
-from tonearm.model import Answer
-from tonearm.templates.gemma4 import ollama, parse
-from tonearm.templates.gemma4.format import OPEN_THOUGHT
+from tonearm.templates.gemma4.grammar import Gemma4Grammar
 from tonearm.templates.sandbox import Limits, Sandbox
 from tonearm.templates.source import Source, find
 
 
-class CustomTemplate:
+class CustomTemplate(Gemma4Grammar):
     """A template of other origin; completions are read by Gemma 4's grammar."""
 
     def __init__(
@@ -65,24 +63,6 @@ class CustomTemplate:
             return self._sandbox.render(variables)
         except RenderError as err:
             raise RenderError(f"{self.name}: {err}") from err
-
-    def parse(
-        self,
-        completion: str,
-        *,
-        tools: Sequence[JsonObject] | None = None,
-        starts_in_thinking: bool = False,
-    ) -> Answer:
-        """Take a completion apart; never raises, what it cannot read is in the problems."""
-        return parse.parse(completion, tools=tools, starts_in_thinking=starts_in_thinking)
-
-    def starts_in_thinking(self, prompt: str) -> bool:
-        """Return whether a completion of this prompt begins inside a thought."""
-        return prompt.endswith(OPEN_THOUGHT)
-
-    def from_ollama(self, messages: Sequence[JsonObject]) -> list[JsonObject]:
-        """Return the messages of an ``/api/chat`` body in the form that ``render`` takes."""
-        return ollama.from_ollama(messages)
 
     def close(self) -> None:
         """End the process that renders."""

@@ -1,4 +1,4 @@
-"""Gemma 4's grammar behind the protocol of ``tonearm.templates.base``.
+"""Our own template of Gemma 4 behind the protocol of ``tonearm.templates.base``.
 
 The template is ours and therefore trusted: it runs in a plain environment, compiled once for each
 variant. Templates of other origin go through ``tonearm.templates.custom``.
@@ -17,18 +17,14 @@ from jinja2 import Environment, Template, TemplateError, TemplateRuntimeError
 
 from tonearm.canonical import JsonObject
 from tonearm.errors import RenderError
-from tonearm.model import Answer
-from tonearm.templates.gemma4 import ollama, parse
-from tonearm.templates.gemma4.tokens import CALL, CALL_END, CHANNEL, CHANNEL_END, QUOTE, RESPONSE
+from tonearm.templates.gemma4.grammar import Gemma4Grammar
 
 type Variant = Literal["small", "large"]
 """E2B and E4B, or 12B, 26B-A4B and 31B."""
 
-OPEN_THOUGHT = "<|channel>thought\n"
-
 
 @dataclass(frozen=True, slots=True)
-class Gemma4:
+class Gemma4(Gemma4Grammar):
     """One variant of the grammar."""
 
     variant: Variant
@@ -42,19 +38,6 @@ class Gemma4:
     def sha256(self) -> str:
         """Of the template's source, variant included."""
         return hashlib.sha256(source(self.variant).encode()).hexdigest()
-
-    @property
-    def markers(self) -> tuple[str, ...]:
-        """The control tokens that an answer can hold, which a runtime has to print."""
-        return (CHANNEL, CHANNEL_END, CALL, CALL_END, RESPONSE, QUOTE)
-
-    @property
-    def probe(self) -> str:
-        """A prompt that breaks off within a call: whatever goes on from there ends in a marker."""
-        question = [{"role": "user", "content": "Search the web for solar panels."}]
-        function = {"name": "web_search", "description": "Search the web"}
-        prompt = self.render(question, [{"type": "function", "function": function}])
-        return f"{prompt}{CALL}call:web_search{{query:{QUOTE}solar panels"
 
     def render(
         self,
@@ -82,24 +65,6 @@ class Gemma4:
             raise RenderError(f"{self.name}: values are nested too deeply") from err
         except (TemplateError, ArithmeticError, AttributeError, TypeError, ValueError) as err:
             raise RenderError(f"{self.name}: {err}") from err
-
-    def parse(
-        self,
-        completion: str,
-        *,
-        tools: Sequence[JsonObject] | None = None,
-        starts_in_thinking: bool = False,
-    ) -> Answer:
-        """Take a completion apart; never raises, what it cannot read is in the problems."""
-        return parse.parse(completion, tools=tools, starts_in_thinking=starts_in_thinking)
-
-    def starts_in_thinking(self, prompt: str) -> bool:
-        """Return whether a completion of this prompt begins inside a thought."""
-        return prompt.endswith(OPEN_THOUGHT)
-
-    def from_ollama(self, messages: Sequence[JsonObject]) -> list[JsonObject]:
-        """Return the messages of an ``/api/chat`` body in the form that ``render`` takes."""
-        return ollama.from_ollama(messages)
 
 
 @cache
