@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from tonearm.arms import _native
-from tonearm.arms._llama_server import LlamaServer
+from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms._native import Generated, Prompt
 from tonearm.canonical import Json, JsonObject
 from tonearm.model import ChatRequest, Timing, Token
@@ -30,7 +30,7 @@ OPTIONS: JsonObject = {
 
 
 async def generate(
-    server: LlamaServer, prompt: Prompt, ids: Sequence[int], request: ChatRequest
+    server: LlamaClient, prompt: Prompt, ids: Sequence[int], request: ChatRequest
 ) -> Generated:
     """Return what the engine writes behind a prompt.
 

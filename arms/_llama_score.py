@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tonearm.arms import _native
-from tonearm.arms._llama_server import LlamaServer
+from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms.base import Draft
 from tonearm.canonical import JsonObject
 from tonearm.model import Scored, Token
@@ -21,7 +21,7 @@ ALL = 1 << 20
 """More tokens than a vocabulary has."""
 
 
-async def score(server: LlamaServer, prompt: Sequence[int], draft: Draft, top: int) -> Scored:
+async def score(server: LlamaClient, prompt: Sequence[int], draft: Draft, top: int) -> Scored:
     """Return the log-probs of a completion behind a prompt.
 
     Raises:
@@ -42,7 +42,7 @@ async def score(server: LlamaServer, prompt: Sequence[int], draft: Draft, top: i
     return Scored(arm=draft.arm, tokens=tuple(tokens), recut=recut)
 
 
-async def _own(server: LlamaServer, draft: Draft) -> list[tuple[int, str]] | None:
+async def _own(server: LlamaClient, draft: Draft) -> list[tuple[int, str]] | None:
     """Return the draft's own tokens, where each of its texts is one token."""
     if not draft.tokens or "".join(draft.tokens) != draft.completion:
         return None
@@ -55,7 +55,7 @@ async def _own(server: LlamaServer, draft: Draft) -> list[tuple[int, str]] | Non
 
 
 async def _token(
-    server: LlamaServer, before: Sequence[int], token: int, text: str, top: int
+    server: LlamaClient, before: Sequence[int], token: int, text: str, top: int
 ) -> Token:
     reply = await server.complete(before, _fields(token, top))
     if entries := reply.get("completion_probabilities"):

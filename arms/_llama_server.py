@@ -1,4 +1,4 @@
-"""llama.cpp in this process: load a GGUF file, cut text into tokens, continue them.
+"""llama.cpp in this process: load a GGUF file and serve it.
 
 The library's server listens on a free loopback port behind a key of its own, so that nobody else
 on the machine can use it.
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from tonearm.arms._llama_client import LlamaClient
 from tonearm.canonical import JsonObject
-from tonearm.errors import ArmError, ArmUnavailable
+from tonearm.errors import ArmUnavailable
 
 INSTALL = 'install it: pip install "tonearm[llama]"'
 
@@ -34,7 +31,7 @@ class LlamaServer:
         self._timeout_s = timeout_s
         self._key = secrets.token_urlsafe(16)
         self._server: Any = None
-        self._session: aiohttp.ClientSession | None = None
+        self._client: LlamaClient | None = None
         self.facts: JsonObject = {}
         """What the engine says of the model: ``n_params``, ``ftype`` and others."""
 
@@ -45,49 +42,28 @@ class LlamaServer:
             ArmUnavailable: The library is missing, or cannot read the file.
         """
         self._server = await asyncio.to_thread(self._load)
-        self._session = aiohttp.ClientSession(
-            base_url=self._server.listening_address,
+        self._client = LlamaClient(
+            self._arm,
+            self._server.listening_address,
+            timeout_s=self._timeout_s,
             headers={"Authorization": f"Bearer {self._key}"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=self._timeout_s),
         )
-        self.facts = (await self._ask("GET", "/v1/models"))["data"][0]["meta"]
+        self.facts = await self._client.facts()
         self.num_ctx = self.facts["n_ctx"]
 
     async def close(self) -> None:
         """Let go of the model; its memory is free when this returns."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
         server, self._server = self._server, None
         await asyncio.to_thread(_drop, [server])
 
-    async def tokenize(self, text: str) -> list[tuple[int, str]]:
-        """Return the token ids of a text and the text of each; nothing is added.
-
-        Markers are tokens. The text of a token that is a part of a character is ``<0x..>``.
-        """
-        body = {"content": text, "add_special": False, "parse_special": True, "with_pieces": True}
-        entries = (await self._ask("POST", "/tokenize", body))["tokens"]
-        return [(entry["id"], _piece(entry["piece"])) for entry in entries]
-
-    async def complete(self, ids: Sequence[int], body: JsonObject) -> JsonObject:
-        """Continue token ids; the fields are those of llama-server's ``/completion``."""
-        fields = {"return_tokens": True, "post_sampling_probs": False, **body}
-        return await self._ask("POST", "/completion", {"prompt": list(ids), **fields})
-
-    async def _ask(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
-        assert self._session is not None, "open() comes first"
-        try:
-            async with self._session.request(method, path, json=body) as response:
-                # Bytes of a token that are no character yet come as they are.
-                text = (await response.read()).decode("utf-8", errors="replace")
-        except (aiohttp.ClientError, TimeoutError) as err:
-            raise ArmError(self._arm, f"llama.cpp: {err or type(err).__name__}") from err
-        reply: JsonObject = json.loads(text)
-        if response.status != 200:
-            problem = (reply.get("error") or {}).get("message") or f"HTTP {response.status}"
-            raise ArmError(self._arm, f"llama.cpp: {problem}")
-        return reply
+    @property
+    def client(self) -> LlamaClient:
+        """The connection to the loaded model."""
+        assert self._client is not None, "open() comes first"
+        return self._client
 
     def _load(self) -> Any:
         try:
@@ -123,12 +99,6 @@ class LlamaServer:
             off = library.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
             p.flash_attn_type = off
         return p
-
-
-def _piece(piece: str | list[int]) -> str:
-    if isinstance(piece, str):
-        return piece
-    return "".join(f"<0x{byte:02X}>" for byte in piece)
 
 
 def _drop(held: list[Any]) -> None:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from tonearm import templates
 from tonearm.arms.base import Draft
+from tonearm.canonical import JsonObject
 from tonearm.errors import RenderError
 from tonearm.model import (
+    Answer,
     ChatRequest,
     Decoded,
     Pin,
@@ -43,6 +45,11 @@ class Prompt:
 
     text: str
     format: ChatFormat
+
+    def parse(self, completion: str, tools: Sequence[JsonObject]) -> Answer:
+        """Take apart what was written behind this prompt."""
+        open_thought = self.format.starts_in_thinking(self.text)
+        return self.format.parse(completion, tools=tools, starts_in_thinking=open_thought)
 
     @property
     def bare(self) -> str:
@@ -75,7 +82,7 @@ def write(request: ChatRequest, pin: Pin) -> Prompt:
             raise RenderError(f"images_unsupported: messages[{n}] has images, this arm reads text")
     chat_format = templates.for_model(pin)
     messages = chat_format.from_ollama(request.messages)
-    think = request.thinks(capable=True)
+    think = request.thinks(capable=not pin.capabilities or "thinking" in pin.capabilities)
     return Prompt(chat_format.render(messages, request.tools, enable_thinking=think), chat_format)
 
 
@@ -142,11 +149,7 @@ def take(
             tokens=generated.tokens,
             eval_count=generated.eval_count,
         ),
-        answer=prompt.format.parse(
-            generated.completion,
-            tools=request.tools,
-            starts_in_thinking=prompt.format.starts_in_thinking(prompt.text),
-        ),
+        answer=prompt.parse(generated.completion, request.tools),
         scored=scored,
         wire=WireShape(
             status=200,

@@ -38,6 +38,7 @@ class OllamaServer:
         self._timeout_s = options.timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._pins: dict[str, Pin] = {}
+        self._blobs: dict[str, str | None] = {}
 
     async def open(self, models: Sequence[str]) -> None:
         """Connect, and see that the server has the models.
@@ -106,6 +107,10 @@ class OllamaServer:
         """Return what ``open`` learned about a model."""
         return self._pins[model]
 
+    def blob(self, model: str) -> str | None:
+        """Return the name of a model's file among Ollama's blobs."""
+        return self._blobs[model]
+
     async def _look_up(self, model: str, version: JsonObject, tags: JsonObject) -> None:
         raw = await self.post("/api/show", {"model": model})
         if raw.status != 200:
@@ -117,6 +122,7 @@ class OllamaServer:
                 fix=f"run `ollama pull {model}` or choose another with --model",
             )
         show = self._object("/api/show", raw)
+        self._blobs[model] = wire.blob(show)
         self._pins[model] = wire.pin(model, version=version, show=show, tags=tags)
 
     async def _get(self, path: str) -> JsonObject:

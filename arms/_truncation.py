@@ -10,8 +10,7 @@ depends on the release (seen on 0.24.0 and 0.33.0, otherwise read in ollama:llm 
 
 from __future__ import annotations
 
-import re
-
+from tonearm.arms._version import version_tuple
 from tonearm.canonical import Json
 from tonearm.model import Pin
 
@@ -34,18 +33,13 @@ def truncated(prompt: str, tokens: int | None, pin: Pin) -> bool:
 
 def _left(num_ctx: int, pin: Pin) -> int:
     """Return how many tokens are left of a prompt that is too long."""
-    version = _version(pin.server_version)
+    version = version_tuple(pin.server_version)
     if version < (0, 30):
         return num_ctx
     if version < (0, 30, 11):
         return num_ctx - 1
     kept = _integer(pin.options.get("num_keep"), DEFAULT_NUM_KEEP) + 1  # the <bos>
     return num_ctx - max((num_ctx - kept) // 2, 1)
-
-
-def _version(text: str | None) -> tuple[int, ...]:
-    numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
-    return tuple(int(n or 0) for n in numbers.groups()) if numbers else (0, 24, 0)
 
 
 def _integer(value: Json, default: int) -> int:

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from tonearm import templates
 from tonearm.arms import _gguf, _native
+from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms._llama_generate import TOP, generate
 from tonearm.arms._llama_score import score
 from tonearm.arms._llama_server import LlamaServer
@@ -130,13 +131,13 @@ class LlamaCpp:
             options=request.options,
         )
 
-    async def _for(self, request: ChatRequest) -> LlamaServer:
+    async def _for(self, request: ChatRequest) -> LlamaClient:
         """Return the engine with a context at least as long as the request asks for."""
         wanted = request.options.get("num_ctx")
         if isinstance(wanted, int) and self._server and wanted > self._server.num_ctx:
             await self._load(wanted)
         assert self._server is not None, "open() comes first"
-        return self._server
+        return self._server.client
 
     async def _load(self, num_ctx: int) -> None:
         await self.close()

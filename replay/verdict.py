@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tonearm import wire
+from tonearm.canonical import Json, JsonObject
 from tonearm.errors import (
     EXIT_COULD_NOT_RUN,
     EXIT_DIVERGED,
@@ -115,21 +117,17 @@ def is_certain(request: ChatRequest, pins: Sequence[Pin | None]) -> bool:
     That is so for greedy decoding and for a fixed seed. The model's own parameters stand below the
     request's options; without either, Ollama samples at temperature 0.8 with a random seed.
     """
-    options = dict(request.options)
+    options: JsonObject = {}
     for pin in pins:
-        for line in (pin.parameters or "").splitlines() if pin else []:
-            name, _, value = line.strip().partition(" ")
-            options.setdefault(name, value.strip())
+        options |= wire.parameters(pin.parameters) if pin else {}
+    options |= request.options
     return _number(options.get("temperature"), 1) == 0 or _number(options.get("seed"), -1) >= 0
 
 
-def _number(value: object, default: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+def _number(value: Json, default: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return default
-    try:
-        return float(value)
-    except ValueError:
-        return default
+    return value
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

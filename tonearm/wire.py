@@ -327,6 +327,26 @@ def pin(
     )
 
 
+def parameters(text: str | None) -> JsonObject:
+    """Return a Modelfile's parameters, which stand below a request's options.
+
+    Numbers and truth values are read as such; ``stop``, which can stand there several times, is a
+    list.
+    """
+    found: JsonObject = {}
+    for line in (text or "").splitlines():
+        name, _, rest = line.strip().partition(" ")
+        try:
+            value = json.loads(rest.strip())
+        except ValueError:
+            value = rest.strip()
+        if name == "stop":
+            found.setdefault("stop", []).append(value)
+        elif name:
+            found[name] = value
+    return found
+
+
 def _known(level: Json) -> str | None:
     """Ollama calls the type of weights that it cannot name ``unknown``."""
     return level if level and level != "unknown" else None
@@ -338,6 +358,13 @@ def _named(listing: JsonObject | None, model: str) -> JsonObject:
         if wanted in (entry.get("name"), entry.get("model")):
             return dict(entry)
     return {}
+
+
+def blob(show: JsonObject) -> str | None:
+    """Return the name of the weights' file among Ollama's blobs, from the body of ``/api/show``."""
+    path = _instruction(str(show.get("modelfile") or ""), "FROM") or ""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    return name if name.startswith("sha256-") else None
 
 
 def _instruction(modelfile: str, name: str) -> str | None:

@@ -243,6 +243,18 @@ def test_whether_to_think_is_the_clients_choice(think, thinks):
     assert wire.chat_request({"think": think}).thinks(capable=True) is thinks
 
 
+def test_a_modelfiles_parameters_are_values():
+    text = 'num_thread    1\ntemperature 0.5\nstop   "<turn|>"\nstop "x y"\nodd  some words\n'
+
+    assert wire.parameters(text) == {
+        "num_thread": 1,
+        "temperature": 0.5,
+        "stop": ["<turn|>", "x y"],
+        "odd": "some words",
+    }
+    assert wire.parameters(None) == {}
+
+
 def test_a_pin_is_put_together_from_what_the_server_says():
     pin = wire.pin(
         "tiny",

@@ -21,6 +21,8 @@ COMMANDS = (
     "diff",
     "report",
     "bakeoff",
+    "render",
+    "parse",
     "compare-calls",
 )
 """Names of the commands in the order of the help text; each has a module of that name."""
