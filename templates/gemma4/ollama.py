@@ -126,9 +126,9 @@ def _content(message: JsonObject) -> Json:
     if not media or not isinstance(content, str | None):
         return "" if content is None else content
     texts = (content or "").split(IMAGE_SLOT, len(media))
-    first = len(media) - (len(texts) - 1)
-    parts: list[JsonObject] = [_placeholder(item) for item in media[:first]]
-    for text, item in zip(texts, [*media[first:], None], strict=True):
+    slots = len(texts) - 1
+    parts: list[JsonObject] = [_placeholder(item) for item in media[slots:]]
+    for text, item in zip(texts, [*media[:slots], None], strict=True):
         parts += [{"type": "text", "text": text}] if text else []
         parts += [_placeholder(item)] if item is not None else []
     return parts

@@ -188,7 +188,7 @@ def test_roles_thinking_and_empty_content_are_turned():
         ("", [PNG, WAV, MP3], [IMAGE, AUDIO, AUDIO]),
         (None, [PNG], [IMAGE]),
         ("a [img] b", [PNG], [text("a "), IMAGE, text(" b")]),
-        ("[img]a", [WAV, PNG], [AUDIO, IMAGE, text("a")]),
+        ("[img]a", [WAV, PNG], [IMAGE, AUDIO, text("a")]),
         ("a [img] b [img]", [PNG], [text("a "), IMAGE, text(" b [img]")]),
         ("a [img]", [], "a [img]"),
         ("x", ["not base64!"], [IMAGE, text("x")]),
