@@ -38,6 +38,16 @@ END_IDS = {1: "<eos>", 50: RESPONSE, 106: TURN_END}
 
 ENDS = frozenset(END_IDS.values())
 
+NEUTRAL = {
+    "repeat_penalty": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "min_p": 0,
+    "typical_p": 1,
+    "stop": [],
+}
+"""Options that change what greedy decoding writes, or end it, unless they have these values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -89,15 +99,8 @@ def write(request: ChatRequest, pin: Pin) -> Prompt:
 def is_greedy(request: ChatRequest) -> bool:
     """Return whether the answer is the likeliest token at every place, by the request's options."""
     options = request.options
-    plain = all(
-        options.get(name) in (None, neutral)
-        for name, neutral in (
-            ("repeat_penalty", 1),
-            ("presence_penalty", 0),
-            ("frequency_penalty", 0),
-        )
-    )
-    return options.get("temperature") == 0 and plain
+    plain = all(options.get(name) in (None, neutral) for name, neutral in NEUTRAL.items())
+    return options.get("temperature") == 0 and plain and not request.body.get("format")
 
 
 def repeated(drafts: Sequence[Draft], scored: Sequence[Scored], wall_s: float) -> Generated | None:
@@ -121,6 +124,19 @@ def repeated(drafts: Sequence[Draft], scored: Sequence[Scored], wall_s: float) -
 def end_of(completion: str) -> str:
     """Return the token that ends a turn after a completion."""
     return RESPONSE if completion.endswith(CALL_END) else TURN_END
+
+
+def without_end(decoded: Decoded) -> Decoded:
+    """Return a completion without the token that ended the turn.
+
+    Ollama from 0.30 on shows it among the log-probs of ``/api/chat``, and nowhere else.
+    """
+    last = decoded.tokens[-1].text if decoded.tokens else ""
+    if last not in ENDS:
+        return decoded
+    return dataclasses.replace(
+        decoded, completion=decoded.completion.removesuffix(last), tokens=decoded.tokens[:-1]
+    )
 
 
 def as_end(token: Token) -> Token:

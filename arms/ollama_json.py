@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tonearm import wire
+from tonearm.arms import _native
 from tonearm.arms._ollama_http import OllamaServer
 from tonearm.arms._truncation import truncated
 from tonearm.arms.base import ArmOptions
@@ -84,4 +85,4 @@ class OllamaJson:
         decoded = wire.decoded(reply)
         if decoded is None and self._options.layers and reply.error is None:
             blind[Layer.DECODE] = "the server sent no log-probs"
-        return decoded
+        return _native.without_end(decoded) if decoded else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def _arms(args: argparse.Namespace) -> list[Arm]:
     url = _address.upstream(args.upstream)
     arms: list[Arm] = []
     for spec in args.arm:
-        name = spec.partition("=")[0]
+        name = re.split("[=,]", spec, maxsplit=1)[0]
         taken = [arm.name for arm in arms]
         unique = next(n for n in (name, *(f"{name}-{k}" for k in range(2, 99))) if n not in taken)
         options = ArmOptions(name=unique, url=url, model=args.model, timeout_s=args.timeout)
