@@ -61,6 +61,7 @@ class Sandbox:
         }
         self._limits = limits
         self._child: _Child | None = None
+        self._one_at_a_time = threading.Lock()
 
     def render(self, variables: JsonObject) -> str:
         """Render once; after a failure that ended the child the next one starts another.
@@ -68,16 +69,10 @@ class Sandbox:
         Raises:
             RenderError: The template failed, or used more than it may.
         """
+        request = {"cpu_s": self._limits.cpu_s, "variables": variables}
         try:
-            child = self._running()
-            kind, text = child.ask(
-                {"cpu_s": self._limits.cpu_s, "variables": variables},
-                self._limits.wall_s,
-                self._limits.output_bytes,
-            )
-        except _ChildFailed as err:
-            self.close()
-            raise RenderError(str(err)) from err
+            with self._one_at_a_time:
+                kind, text = self._ask(request)
         except RecursionError as err:
             raise RenderError("values are nested too deeply") from err
         if kind != "prompt":
@@ -90,6 +85,14 @@ class Sandbox:
             self._child.stop()
             self._child = None
 
+    def _ask(self, request: JsonObject) -> tuple[str, str]:
+        try:
+            child = self._running()
+            return child.ask(request, self._limits.wall_s, self._limits.output_bytes)
+        except _ChildFailed as err:
+            self.close()
+            raise RenderError(str(err)) from err
+
     def _running(self) -> _Child:
         if self._child is None:
             self._child = _Child()
@@ -98,7 +101,7 @@ class Sandbox:
                 warnings.warn(
                     f"this system has no limit on a template's {missing.replace(',', ' and ')}",
                     LimitsWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
         return self._child
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import gguf
 import pytest
 
 from tonearm.errors import RenderError, UsageError
-from tonearm.templates import get, load
+from tonearm.templates import get, load, sandbox, sandbox_child
 from tonearm.templates.custom import CustomTemplate
 from tonearm.templates.gemma4.format import source
-from tonearm.templates.sandbox import Limits
+from tonearm.templates.sandbox import Limits, LimitsWarning
 from tonearm.templates.source import REVISIONS, Source
 
 VECTORS = Path(__file__).parents[1] / "data" / "conformance" / "gemma4-render.jsonl"
 HELLO = [{"role": "user", "content": "Hello"}]
 IMPATIENT = Limits(cpu_s=1, wall_s=60.0)
+
+pytestmark = pytest.mark.filterwarnings("ignore::tonearm.templates.sandbox.LimitsWarning")
 
 
 @pytest.fixture
@@ -104,13 +107,7 @@ HOSTILE = {
     "a huge power, folded at compile time": "{{ 10 ** (10 ** 9) }}",
     "a huge power": "{% set x = messages | length * 10 %}{{ x ** (x ** 9) }}",
     "a huge range": "{% for a in range(10 ** 9) %}{% endfor %}",
-    "a gigabyte in one piece": "{{ 'x' * 10 ** 9 }}",
     "a gigabyte in many pieces": "{% for a in range(99999) %}{{ 'x' * 10 ** 4 }}{% endfor %}",
-    "doubling": "{% set n = namespace(x='x') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}"
-                "{% endfor %}{{ n.x }}",
-    "a wide format": "{{ '%1000000000d' | format(1) }}",
-    "centring": "{{ 'x' | center(2 * 10 ** 9) }}",
-    "a huge list": "{{ (range(99999) | list) * 99999 }}",
     "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "globals of a helper": "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
     "globals of a function": "{{ lipsum.__globals__['os'].system('id') }}",
@@ -130,6 +127,25 @@ HOSTILE = {
     "bad syntax": "{% for %}",
     "an unknown tag": "{% system 'id' %}",
 }  # fmt: skip
+
+
+GREEDY = {
+    "a gigabyte in one piece": "{{ 'x' * 10 ** 9 }}",
+    "doubling": "{% set n = namespace(x='x') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}"
+                "{% endfor %}{{ n.x }}",
+    "a wide format": "{{ '%1000000000d' | format(1) }}",
+    "centring": "{{ 'x' | center(2 * 10 ** 9) }}",
+    "a huge list": "{{ (range(99999) | list) * 99999 }}",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+@pytest.mark.parametrize("text", GREEDY.values(), ids=GREEDY)
+def test_a_greedy_template_costs_an_error(template, text):
+    custom = template(text, limits=Limits(cpu_s=30, wall_s=60.0, memory_bytes=1 << 29))
+
+    with pytest.raises(RenderError, match="more memory than it may have"):
+        custom.render(HELLO)
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -180,6 +196,22 @@ def test_the_child_does_not_inherit_secrets(template, monkeypatch):
     if not environment.exists():
         pytest.skip("this system does not show a process's environment in /proc")
     assert b"SOME_API_KEY" not in environment.read_bytes()
+
+
+def test_a_system_without_limits_is_named(template, monkeypatch):
+    """As on Windows; the limit by the clock holds there as well."""
+    monkeypatch.setattr(sandbox_child, "HAS_LIMITS", False)
+    missing = ",".join(sandbox_child._limit_memory(1))
+
+    class Child:
+        def ask(self, request, wall_s, output_bytes):
+            return ("ready", missing) if "source" in request else ("prompt", "x")
+
+    monkeypatch.setattr(sandbox, "_Child", Child)
+    unlimited = sandbox.Sandbox("x", now="2026-07-09T00:00:00+00:00", limits=Limits())
+
+    with pytest.warns(LimitsWarning, match="a template's cpu and memory"):
+        assert unlimited.render({}) == "x"
 
 
 def test_a_template_is_known_by_its_hash(template):
