@@ -23,8 +23,11 @@ from typing import NoReturn
 import httpx
 import pytest
 
-OLLAMA_VERSION = "0.24.0"
+OLLAMA_VERSION = "0.33.0"
 """The version that tests run against where they do not ask for another."""
+
+OLLAMA_VERSIONS = ("0.24.0", OLLAMA_VERSION)
+"""One of each generation: with the engine inside, and with a llama-server beside it."""
 
 TINY_MODEL = "tiny-gemma4:e2b"
 """Ollama reads the size from the tag and chooses the renderer for small models by it."""

@@ -19,10 +19,10 @@ def test_the_server_is_of_the_version_asked_for(ollama):
 
 
 @pytest.mark.ollama
-def test_the_server_has_the_model_and_no_other(ollama):
+def test_the_server_has_the_model(ollama):
     tags = httpx.get(f"{ollama.url}/api/tags", trust_env=False).json()
 
-    assert [m["name"] for m in tags["models"]] == [ollama.model]
+    assert ollama.model in [m["name"] for m in tags["models"]]
 
 
 @pytest.mark.ollama

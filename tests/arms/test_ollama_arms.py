@@ -1,15 +1,31 @@
 """Both ways of asking a real Ollama, seen layer by layer."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from tests.engines import OLLAMA_VERSIONS, tiny_gguf
 from tonearm.arms import ArmOptions, load
 from tonearm.errors import ArmUnavailable
 from tonearm.model import ChatRequest, Layer
 from tonearm.replay.compare import Kind, compare
 
 pytestmark = pytest.mark.ollama
+
+
+@pytest.fixture(params=OLLAMA_VERSIONS)
+def ollama(request, ollama_server):
+    return ollama_server(request.param)
+
+
+@pytest.fixture(params=OLLAMA_VERSIONS)
+def hiding(request, ollama_server):
+    """The same weights, the markers typed as control tokens, as Ollama's converter does."""
+    server = ollama_server(request.param)
+    server.create("hiding:e2b", tiny_gguf(control=True))
+    return replace(server, model="hiding:e2b")
+
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "num_ctx": 2048, "num_predict": 64}
 ADD = {
@@ -127,3 +143,37 @@ def test_no_server_is_named_with_the_way_out():
 
     with pytest.raises(ArmUnavailable, match=r"cannot reach Ollama at http://127.0.0.1:9 .*serve"):
         asyncio.run(main())
+
+
+def test_stripped_control_tokens_are_never_taken_for_no_call(hiding):
+    """0.24.0 prints every token, 0.33.0 leaves control tokens out of raw answers."""
+    if hiding.version.startswith("0.24"):
+        (take,) = ask(hiding, "ollama-native")
+        assert take.decoded.completion == CALL
+        return
+    with pytest.raises(ArmUnavailable, match=r"control tokens are stripped .* by Ollama 0\.33\.0"):
+        ask(hiding, "ollama-native")
+
+
+def test_the_chat_endpoint_shows_control_tokens_on_every_version(hiding):
+    (take,) = ask(hiding, "ollama-json")
+
+    assert take.decoded.completion == CALL
+
+
+def test_the_engine_itself_shows_what_ollama_strips(ollama_server):
+    server = ollama_server("0.33.0")
+    server.create("hiding:e2b", tiny_gguf(control=True))
+    hiding = replace(server, model="hiding:e2b")
+
+    for think in (False, True):
+        takes = ask(hiding, "ollama-json", "ollama-native,engine=found", think=think)
+        comparison = compare(*takes, [ADD])
+        assert comparison.findings == ()
+        assert comparison.hidden == ()
+
+
+def test_an_engine_that_is_not_there_is_named(ollama_server):
+    """0.24.0 has its engine inside."""
+    with pytest.raises(ArmUnavailable, match="no llama-server of tiny-gemma4:e2b"):
+        ask(ollama_server("0.24.0"), "ollama-native,engine=found")

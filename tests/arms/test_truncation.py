@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.engines import OLLAMA_VERSIONS
 from tonearm.arms import ArmOptions, load
 from tonearm.arms._truncation import truncated
 from tonearm.model import ChatRequest, Pin
@@ -41,7 +42,9 @@ def test_without_numbers_nothing_is_claimed(tokens, num_ctx):
 @pytest.mark.ollama
 @pytest.mark.parametrize("arm", ["ollama-json", "ollama-native"])
 @pytest.mark.parametrize(("sums", "cut"), [(2, False), (200, True)])
-def test_a_real_server_that_cuts_is_caught(ollama, arm, sums, cut):
+@pytest.mark.parametrize("version", OLLAMA_VERSIONS)
+def test_a_real_server_that_cuts_is_caught(ollama_server, version, arm, sums, cut):
+    ollama = ollama_server(version)
     request = {
         "model": ollama.model,
         "messages": [{"role": "user", "content": "Add 19 and 37. " * sums}],
