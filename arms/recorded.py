@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 
-from tonearm import wire
+from tonearm import dialect, wire
+from tonearm.arms import _native
 from tonearm.canonical import fingerprint
 from tonearm.errors import WireError
 from tonearm.model import ChatRequest, Exchange, Layer, Outcome, Take, Turn
@@ -50,7 +51,7 @@ def take(exchange: Exchange) -> Take:
         why = exchange.error or "the answer is not whole"
         return Take(arm=NAME, error=f"{exchange.outcome}: {why}", pin=exchange.pin)
     try:
-        reply = wire.exchange_reply(exchange)
+        reply = dialect.read_reply(exchange)
     except WireError as err:
         return Take(arm=NAME, error=str(err), pin=exchange.pin)
     decoded = wire.decoded(reply)
@@ -60,7 +61,7 @@ def take(exchange: Exchange) -> Take:
     return Take(
         arm=NAME,
         translated=True,
-        decoded=decoded,
+        decoded=_native.without_end(decoded) if decoded else None,
         answer=wire.answer(reply) if reply.error is None else None,
         wire=wire.shape(exchange.response.status, reply),
         blind=blind,

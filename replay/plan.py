@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tonearm import cassette, wire
+from tonearm import cassette, dialect
 from tonearm.canonical import fingerprint
 from tonearm.errors import NothingToTest, WireError
 from tonearm.model import Exchange, Turn
@@ -59,7 +59,7 @@ def load_plan(paths: Sequence[Path]) -> Plan:
         tape = cassette.load(path)
         if tape.torn:
             warnings.append(f"{path}: {tape.torn}")
-        mine = turns(path.name, tape.exchanges)
+        mine = [turn for turn in turns(path.name, tape.exchanges) if not turn.lost]
         found += mine
         placed = {id(turn.exchange) for turn in mine}
         skipped += [
@@ -74,10 +74,12 @@ def load_plan(paths: Sequence[Path]) -> Plan:
 
 
 def _why(exchange: Exchange) -> str:
-    if wire.endpoint(exchange.request) != wire.CHAT:
-        return f"{exchange.request.method} {exchange.request.uri} is not a chat turn"
     try:
-        wire.chat_request(wire.parse_object(exchange.request.body, "request body"))
+        chat = dialect.read_chat(exchange.request)
     except WireError as err:
         return str(err)
+    if chat is None:
+        return f"{exchange.request.method} {exchange.request.uri} is not a chat turn"
+    if chat.lost:
+        return f"/api/chat cannot ask the same: {'; '.join(chat.lost)}"
     return "the request has no messages: it loads or unloads a model"

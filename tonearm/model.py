@@ -306,6 +306,8 @@ class Turn:
     """Position within the conversation, from 0."""
     request: ChatRequest
     exchange: Exchange
+    lost: tuple[str, ...] = ()
+    """What of the recorded request ``request`` cannot say, where that was in another protocol."""
     link: Link = Link.START
     parent: int | None = None
     """Index of the turn whose history this one extends or repeats."""

@@ -22,8 +22,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tonearm import wire
+from tonearm import dialect, wire
 from tonearm.canonical import JsonObject, chain, fingerprint
+from tonearm.dialect import Chat
 from tonearm.errors import WireError
 from tonearm.model import ChatRequest, Exchange, Link, Outcome, Turn
 
@@ -60,9 +61,10 @@ class Stitcher:
 
     def add(self, exchange: Exchange) -> Placement | None:
         """Place an exchange; ``None`` when it has no message history to be placed by."""
-        request = read_chat(exchange)
-        if request is None:
+        chat = read_chat(exchange)
+        if chat is None:
             return None
+        request = chat.request
         history = chain(fingerprint(essence(m)) for m in request.messages)
         link, parent = self._link(request, history)
         if parent is None:
@@ -116,18 +118,16 @@ class Stitcher:
         return [node for _, node in sorted(found, key=lambda item: item[0])]
 
 
-def read_chat(exchange: Exchange) -> ChatRequest | None:
-    """Return the chat request of an exchange, ``None`` where it has no conversation to belong to.
+def read_chat(exchange: Exchange) -> Chat | None:
+    """Return the turn that an exchange asks for, ``None`` where it belongs to no conversation.
 
     That is every other endpoint, and requests that only load or unload a model.
     """
-    if wire.endpoint(exchange.request) != wire.CHAT:
-        return None
     try:
-        request = wire.chat_request(wire.parse_object(exchange.request.body, "request body"))
+        chat = dialect.read_chat(exchange.request)
     except WireError:
         return None
-    return request if request.messages else None
+    return chat if chat and chat.request.messages else None
 
 
 def essence(message: JsonObject) -> JsonObject:
@@ -162,7 +162,7 @@ def _answer_fingerprint(exchange: Exchange) -> str | None:
     if exchange.outcome is not Outcome.COMPLETE:
         return None
     try:
-        reply = wire.exchange_reply(exchange)
+        reply = dialect.read_reply(exchange)
     except WireError:
         return None
     if reply.error is not None or not reply.message:
@@ -181,15 +181,16 @@ def turns(cassette: str, exchanges: Iterable[Exchange]) -> list[Turn]:
     found = []
     for exchange in exchanges:
         placement = stitcher.add(exchange)
-        request = read_chat(exchange)
-        if placement is None or request is None:
+        chat = read_chat(exchange)
+        if placement is None or chat is None:
             continue
         found.append(
             Turn(
                 cassette=cassette,
                 conversation=placement.conversation,
                 index=placement.index,
-                request=request,
+                request=chat.request,
+                lost=chat.lost,
                 exchange=exchange,
                 link=placement.link,
                 parent=placement.parent,

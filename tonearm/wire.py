@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 from tonearm.canonical import Json, JsonObject
@@ -31,20 +30,34 @@ NS_PER_S = 1_000_000_000
 
 CHAT = "/api/chat"
 GENERATE = "/api/generate"
+OPENAI_CHAT = "/v1/chat/completions"
+ANTHROPIC_CHAT = "/v1/messages"
 
-type Endpoint = Literal["/api/chat", "/api/generate"]
+INFERENCE = frozenset(
+    {
+        CHAT,
+        GENERATE,
+        "/api/embed",
+        "/api/embeddings",
+        OPENAI_CHAT,
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+        ANTHROPIC_CHAT,
+    }
+)
+"""Where a model is asked something; everything else looks after models and the server."""
 
 
-def endpoint(request: HttpRequest) -> Endpoint | None:
+def endpoint(request: HttpRequest) -> str | None:
     """Return the inference endpoint that a request asks, ``None`` for any other request."""
     if request.method != "POST":
         return None
-    match urlsplit(request.uri).path.rstrip("/"):
-        case "/api/chat":
-            return "/api/chat"
-        case "/api/generate":
-            return "/api/generate"
-    return None
+    try:
+        path = urlsplit(request.uri).path.rstrip("/")
+    except ValueError:
+        return None
+    return path if path in INFERENCE else None
 
 
 def seconds(nanoseconds: Json) -> float | None:
@@ -213,11 +226,20 @@ def read_reply(status: int, body: bytes) -> Reply:
             if n == len(texts) and n > 1 and not body.endswith(b"\n"):
                 break
             raise
-    error = next((str(p["error"]) for p in reversed(pieces) if "error" in p), None)
-    if error is None and status >= 400:
-        error = f"HTTP {status}"
+    error = error_of(status, pieces)
     whole = assemble([p for p in pieces if "error" not in p])
     return Reply(body=whole, lines=len(texts), error=error)
+
+
+def error_of(status: int, pieces: list[JsonObject]) -> str | None:
+    """Return the server's error among the objects of an answer; the last one counts."""
+    for piece in reversed(pieces):
+        match piece:
+            case {"error": {"message": str(text)}}:
+                return text
+            case {"error": error} if error is not None:
+                return str(error)
+    return f"HTTP {status}" if status >= 400 else None
 
 
 def answer(reply: Reply) -> Answer:

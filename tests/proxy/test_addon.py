@@ -6,6 +6,7 @@ import pytest
 from mitmproxy.connection import ConnectionState
 from mitmproxy.test import taddons, tflow, tutils
 
+from tonearm import wire
 from tonearm.model import Outcome
 from tonearm.proxy.addon import Recorder
 from tonearm.proxy.tally import Tally
@@ -41,7 +42,7 @@ def respond(found, recorder, *pieces):
         found.response.stream(piece)
 
 
-@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/chat?x=1", "/api/chat/"])
+@pytest.mark.parametrize("path", [*sorted(wire.INFERENCE), "/api/chat?x=1", "/v1/messages/"])
 def test_inference_is_recorded(recorder, captures, path):
     found = flow(path)
 
@@ -61,6 +62,9 @@ def test_inference_is_recorded(recorder, captures, path):
         ("POST", "/api/pull"),
         ("POST", "/api/blobs/sha256:00"),
         ("POST", "/api/chatter"),
+        ("GET", "/v1/models"),
+        ("POST", "/v1/audio/transcriptions"),
+        ("POST", "//[/api/chat"),
     ],
 )
 def test_everything_else_streams_through_in_both_directions(

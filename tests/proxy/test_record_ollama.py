@@ -20,6 +20,7 @@ from tonearm.proxy.address import parse_upstream
 pytestmark = pytest.mark.ollama
 
 LONG_S = 120.0
+QUESTION = [{"role": "user", "content": "Which films do I own?"}]
 VOLATILE = re.compile(rb'("(?:created_at|expires_at)":"[^"]*"|"\w+_duration":\d+)')
 
 
@@ -62,6 +63,56 @@ def test_an_answer_through_the_recorder_is_that_of_ollama(ollama, chat, path, st
     assert exchange.response.body == through.content
     assert json.loads(exchange.request.body) == body
     assert exchange.chunks[-1].end == len(through.content)
+
+
+RANDOM = re.compile(
+    rb'"(?:id|item_id|response_id|encrypted_content)":"[^"]*"'
+    rb'|"(?:created|created_at|completed_at)":[0-9.]+'
+)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": QUESTION, "max_tokens": 24}),
+        ("/v1/completions", {"prompt": "Which films", "max_tokens": 24}),
+        ("/v1/responses", {"input": "Which films do I own?", "max_output_tokens": 24}),
+        ("/v1/messages", {"messages": QUESTION, "max_tokens": 24}),
+        ("/api/embed", {"input": "films"}),
+    ],
+)
+def test_every_protocol_passes_and_is_recorded(ollama, path, body, stream):
+    """Whatever Ollama makes of the request, an error included, and server-sent events too."""
+    body = {"model": ollama.model, "temperature": 0, "seed": 1, "stream": stream} | body
+    direct, through, exchange = run(both(ollama, "POST", path, json=body))
+
+    def constant(response):
+        status, headers, text = visible(response)
+        return status, headers, RANDOM.sub(b"", text)
+
+    assert constant(through) == constant(direct)
+    assert exchange.outcome is Outcome.COMPLETE
+    assert exchange.response.body == through.content
+    assert json.loads(exchange.request.body) == body
+    if stream and path.startswith("/v1/"):
+        assert through.headers["content-type"] == "text/event-stream"
+        assert len(exchange.chunks) > 1
+
+
+def test_an_upload_arrives_whole(ollama):
+    """Ollama checks the content of a blob against its name."""
+    data = os.urandom(3 << 20)
+    digest = hashlib.sha256(data).hexdigest()
+
+    async def scenario():
+        async with recording(parse_upstream(ollama.url)) as rec:
+            name = f"/api/blobs/sha256:{digest}"
+            created = await rec.client.post(name, content=data)
+            return created, await rec.client.head(name), rec.tally.passed
+
+    created, there, passed = run(scenario())
+    assert (created.status_code, there.status_code, passed) == (201, 200, 2)
 
 
 @pytest.mark.parametrize("path", ["/api/tags", "/api/version", "/api/ps", "/"])

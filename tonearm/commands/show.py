@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tonearm import cassette, stitch, wire
+from tonearm import cassette, dialect, stitch
 from tonearm.canonical import JsonObject
 from tonearm.errors import EXIT_SAME, NothingToTest, UsageError, WireError
 from tonearm.model import Link, Turn
@@ -68,7 +68,7 @@ def _to_json(turn: Turn) -> JsonObject:
 
 def _reply(turn: Turn) -> JsonObject:
     try:
-        reply = wire.exchange_reply(turn.exchange)
+        reply = dialect.read_reply(turn.exchange)
     except WireError as err:
         return {"error": str(err)}
     return reply.body if reply.error is None else {**reply.body, "error": reply.error}
