@@ -81,8 +81,8 @@ class Generated:
     timing: Timing
 
 
-def write(request: ChatRequest, pin: Pin) -> Prompt:
-    """Write the prompt of a request.
+def write(request: ChatRequest, pin: Pin, template: ChatFormat | None = None) -> Prompt:
+    """Write the prompt of a request, with the grammar of the model or a given one.
 
     Raises:
         RenderError: The template rejects the conversation, or it holds an image.
@@ -90,7 +90,7 @@ def write(request: ChatRequest, pin: Pin) -> Prompt:
     for n, message in enumerate(request.messages):
         if message.get("images"):
             raise RenderError(f"images_unsupported: messages[{n}] has images, this arm reads text")
-    chat_format = templates.for_model(pin)
+    chat_format = template or templates.for_model(pin)
     messages = chat_format.from_ollama(request.messages)
     think = request.thinks(capable=not pin.capabilities or "thinking" in pin.capabilities)
     return Prompt(chat_format.render(messages, request.tools, enable_thinking=think), chat_format)

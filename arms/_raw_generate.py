@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tonearm import templates, wire
 from tonearm.arms._markers import PROBE_TOKENS, Printing, missing, printing
 from tonearm.arms._native import Prompt
@@ -71,7 +73,7 @@ class RawGenerate:
             answer=None if reply.error else prompt.parse(decoded.completion, request.tools),
             wire=shape,
             error=reply.error,
-            pin=pin,
+            pin=replace(pin, template_sha256=prompt.format.sha256),
             timing=wire.timing(reply, raw.wall_s),
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from tonearm.model import ChatRequest, Take
+from tonearm.templates.base import ChatFormat
 
 
 class Arm(Protocol):
@@ -91,5 +92,7 @@ class ArmOptions:
     """Asked instead of the recorded model."""
     timeout_s: float = 600.0
     """The longest silence from a server, seconds. Loading a large model is silent."""
+    template: ChatFormat | None = None
+    """Writes the prompts in place of the grammar that fits the model."""
     layers: bool = True
     """Ask for what makes the inner layers visible; without it only the plain request is sent."""

@@ -66,7 +66,8 @@ class LlamaCpp:
             RenderError: There is no grammar for models of this architecture.
         """
         family = self._family()
-        templates.for_model(Pin(model="", family=family))
+        if self._options.template is None:
+            templates.for_model(Pin(model="", family=family))
         await self._load(self._default_ctx())
         assert self._server is not None
         facts = self._server.facts
@@ -88,7 +89,7 @@ class LlamaCpp:
     async def play(self, request: ChatRequest) -> Take:
         """Render the request, let the engine continue it, and parse what came."""
         try:
-            prompt = _native.write(request, self._pin_of(request))
+            prompt = _native.write(request, self._pin_of(request), self._options.template)
             async with self._busy:
                 server = await self._for(request)
                 ids = [token for token, _ in await server.tokenize(prompt.text)]
@@ -105,7 +106,7 @@ class LlamaCpp:
         request = case.request
         started = time.monotonic()
         try:
-            prompt = _native.write(request, self._pin_of(request))
+            prompt = _native.write(request, self._pin_of(request), self._options.template)
             async with self._busy:
                 server = await self._for(request)
                 ids = [token for token, _ in await server.tokenize(prompt.text)]

@@ -65,7 +65,7 @@ class OllamaNative:
         """Render the request, let the engine continue it, and parse what came."""
         model = self._options.model or request.model
         try:
-            prompt = _native.write(request, self._server.known(model))
+            prompt = _native.write(request, self._server.known(model), self._options.template)
             return await self._way.play(request, model, prompt)
         except RenderError as err:
             return Take(arm=self._name, error=f"cannot render: {err}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TextIO
 
+from tonearm import templates
 from tonearm.arms import recorded
 from tonearm.canonical import JsonObject, fingerprint
 from tonearm.errors import NothingToTest
@@ -264,6 +265,7 @@ def _engine(pin: Pin) -> str:
         f"renderer {pin.renderer}" if pin.renderer else "",
         f"parser {pin.parser}" if pin.parser else "",
         f"num_ctx {pin.num_ctx}" if pin.num_ctx else "",
+        f"prompts by {templates.name_of(pin.template_sha256)}" if pin.template_sha256 else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -84,9 +84,16 @@ def collect(plan: Plan, arms: Iterable[str], takes: Mapping[tuple[str, str], Tak
 class Journal:
     """The takes of a run that is under way."""
 
-    def __init__(self, path: Path, plan: Plan, arms: Iterable[str]) -> None:
+    def __init__(self, path: Path, plan: Plan, asked: Iterable[str]) -> None:
+        """Name a journal.
+
+        Args:
+            path: The run file that is to come of it.
+            plan: What is asked.
+            asked: Who is asked and how: all that a run which goes on must have in common with it.
+        """
         self.path = path.with_name(path.name + ".part")
-        self._identity = fingerprint([FORMAT, plan.fingerprint(), *arms])
+        self._identity = fingerprint([FORMAT, plan.fingerprint(), *asked])
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:

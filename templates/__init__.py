@@ -9,8 +9,9 @@ from tonearm.model import Pin
 from tonearm.templates.base import ChatFormat
 from tonearm.templates.custom import load
 from tonearm.templates.gemma4.format import Gemma4
+from tonearm.templates.source import REVISIONS
 
-__all__ = ["ChatFormat", "for_model", "get", "load", "names"]
+__all__ = ["ChatFormat", "for_model", "get", "load", "name_of", "names"]
 
 _FORMATS = {format.name: format for format in (Gemma4("small"), Gemma4("large"))}
 _SMALL, _LARGE = _FORMATS["gemma4-small"], _FORMATS["gemma4-large"]
@@ -33,6 +34,14 @@ def get(name: str) -> ChatFormat:
         return _FORMATS[name]
     except KeyError:
         raise UsageError(f"no chat grammar {name!r}; there are {', '.join(_FORMATS)}") from None
+
+
+def name_of(sha256: str) -> str:
+    """Return what reports call a template: its own name, a known revision, or its hash."""
+    for chat_format in _FORMATS.values():
+        if chat_format.sha256 == sha256:
+            return f"tonearm's {chat_format.name}"
+    return REVISIONS.get(sha256[:12], f"template {sha256[:12]}")
 
 
 def for_model(pin: Pin) -> ChatFormat:

@@ -159,7 +159,7 @@ def test_a_run_that_was_cut_off_goes_on(ollama, line, run_file, tmp_path):
     assert refused.returncode == 2
     assert "exists" in refused.stderr
 
-    identity = journal_identity(one)
+    identity = journal_identity(one, ollama.url)
     half.with_name("half.run.json.part").write_text(
         json.dumps({"run": identity}) + "\n" + json.dumps(first) + "\n"
     )
@@ -171,12 +171,13 @@ def test_a_run_that_was_cut_off_goes_on(ollama, line, run_file, tmp_path):
     assert not half.with_name("half.run.json.part").exists()
 
 
-def journal_identity(path):
+def journal_identity(path, url):
     from tonearm.canonical import fingerprint
     from tonearm.replay.plan import load_plan
     from tonearm.replay.runfile import FORMAT
 
-    return fingerprint([FORMAT, load_plan([path]).fingerprint(), "ollama-json"])
+    asked = ["ollama-json", url, "None", "None"]
+    return fingerprint([FORMAT, load_plan([path]).fingerprint(), *asked])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,15 @@ import argparse
 import asyncio
 import re
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tonearm import templates
 from tonearm.arms import ARMS, Arm, ArmOptions, load
 from tonearm.commands import _address, _output
 from tonearm.errors import UsageError
@@ -19,6 +22,7 @@ from tonearm.model import Take, Turn
 from tonearm.replay import engine, runfile
 from tonearm.replay.plan import Plan, load_plan
 from tonearm.replay.report import report
+from tonearm.templates import ChatFormat
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +44,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p.add_argument("--upstream", default=None, metavar="URL", help="default: OLLAMA_HOST")
     p.add_argument("--model", help="ask this model instead of the recorded one")
     p.add_argument(
+        "--template",
+        type=Path,
+        metavar="PATH",
+        help="write prompts with this chat template, not ours: a file, a model folder or a GGUF",
+    )
+    p.add_argument(
         "--out", type=Path, metavar="RUN.json", help="save the run; goes on when cut off"
     )
     p.add_argument("--overwrite", action="store_true", help="replace an existing --out")
@@ -58,26 +68,40 @@ def run(args: argparse.Namespace) -> int:
     plan = load_plan(args.cassettes)
     for warning in plan.warnings:
         print(f"tonearm: {warning}", file=sys.stderr)
-    arms = _arms(args)
-    job = _Job(plan, arms, args)
-    asyncio.run(job.play())
-    outcome = runfile.collect(plan, [arm.name for arm in arms], job.takes)
-    if args.out:
-        runfile.save(outcome, args.out)
-        job.journal_done()
-    return _output.show(report(outcome), args.format)
+    with _template(args.template) as template:
+        arms = _arms(args, template)
+        job = _Job(plan, arms, args)
+        asyncio.run(job.play())
+        outcome = runfile.collect(plan, [arm.name for arm in arms], job.takes)
+        if args.out:
+            runfile.save(outcome, args.out)
+            job.journal_done()
+        return _output.show(report(outcome), args.format)
 
 
-def _arms(args: argparse.Namespace) -> list[Arm]:
+@contextmanager
+def _template(path: Path | None) -> Iterator[ChatFormat | None]:
+    if path is None:
+        yield None
+        return
+    with closing(templates.load(path)) as template:
+        yield template
+
+
+def _arms(args: argparse.Namespace, template: ChatFormat | None) -> list[Arm]:
     """Load the arms, numbering those that would share a name."""
-    url = _address.upstream(args.upstream)
+    common = ArmOptions(
+        url=_address.upstream(args.upstream),
+        model=args.model,
+        timeout_s=args.timeout,
+        template=template,
+    )
     arms: list[Arm] = []
     for spec in args.arm:
         name = re.split("[=,]", spec, maxsplit=1)[0]
         taken = [arm.name for arm in arms]
         unique = next(n for n in (name, *(f"{name}-{k}" for k in range(2, 99))) if n not in taken)
-        options = ArmOptions(name=unique, url=url, model=args.model, timeout_s=args.timeout)
-        arms.append(load(spec, options))
+        arms.append(load(spec, replace(common, name=unique)))
     return arms
 
 
@@ -97,12 +121,17 @@ class _Job:
             if not self.args.out:
                 await self._play(None)
                 return
-            with runfile.Journal(self.args.out, self.plan, [a.name for a in self.arms]) as journal:
+            with runfile.Journal(self.args.out, self.plan, self._asked()) as journal:
                 self._journal = journal
                 self.takes |= journal.open()
                 if self.takes:
                     print(f"tonearm: resuming, {len(self.takes)} takes are there", file=sys.stderr)
                 await self._play(journal)
+
+    def _asked(self) -> list[str]:
+        """Return what a run that goes on must have in common with the one that was cut off."""
+        args = self.args
+        return [*args.arm, str(args.upstream), str(args.model), str(args.template)]
 
     def journal_done(self) -> None:
         if self._journal is not None:
