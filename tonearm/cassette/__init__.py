@@ -2,6 +2,8 @@
 
 from tonearm.cassette.foreign import ForeignLimitsWarning
 from tonearm.cassette.redact import redact
+from tonearm.cassette.sealer import Sealer
+from tonearm.cassette.sealing import seal, unseal
 from tonearm.cassette.shelf import Shelf, find
 from tonearm.cassette.store import Cassette, load
 from tonearm.cassette.writer import CassetteWriter
@@ -10,8 +12,11 @@ __all__ = [
     "Cassette",
     "CassetteWriter",
     "ForeignLimitsWarning",
+    "Sealer",
     "Shelf",
     "find",
     "load",
     "redact",
+    "seal",
+    "unseal",
 ]

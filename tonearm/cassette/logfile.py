@@ -6,16 +6,14 @@ of a write it took, the file and what is pending still make one unbroken sequenc
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
-
+from tonearm.cassette.files import NO_LINKS, WriterLock, make_private_folder, sync_folder
 from tonearm.errors import CassetteError
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_WRONLY | os.O_APPEND | NO_LINKS
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -51,13 +49,11 @@ class LogFile:
         """What the system has not taken yet."""
         self._failed: str | None = None
         self._name_synced = not flags
-        self._lock = FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
+        self._lock: WriterLock | None = None
         self._fd = -1
         try:
-            self._lock.acquire()
+            self._lock = WriterLock(path)
             self._fd = os.open(path, _FLAGS | flags, 0o600)
-        except Timeout as err:
-            raise CassetteError(path, "another recorder is writing to it") from err
         except OSError as err:
             self.close()
             raise CassetteError(path, f"{problem}: {err.strerror}") from err
@@ -116,7 +112,7 @@ class LogFile:
         try:
             _sync_data(self._fd)
             if not self._name_synced:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
                 self._name_synced = True
         except OSError as err:
             self._failed = f"cannot be synced: {err.strerror}"
@@ -132,28 +128,5 @@ class LogFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        if self._lock.is_locked:
-            # Before the release: afterwards the file may already be somebody else's lock.
-            with contextlib.suppress(OSError):
-                Path(self._lock.lock_file).unlink()
+        if self._lock is not None:
             self._lock.release()
-
-
-def make_private_folder(folder: Path) -> None:
-    """Create a folder and its missing parents for their owner alone."""
-    if folder.is_dir():
-        return
-    make_private_folder(folder.parent)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable, where the system has a way to ask for it."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tonearm.cassette.content import begins_with
+from tonearm.cassette.names import SEALED, SUFFIX, other_name, plain_name
 from tonearm.cassette.store import Cassette, load
 from tonearm.errors import CassetteError, NothingToTest
-
-SUFFIX = ".yaml"
 
 _UNSAFE = re.compile(r"[^a-z0-9._-]+")
 _MAX_MODEL = 80
@@ -34,11 +34,17 @@ class Shelf:
         if not self.root.is_dir():
             raise CassetteError(self.root, "no such folder; record something into it first")
         inside = self.root.resolve()
-        found = sorted(self.root.glob(f"*{SUFFIX}"))
+        found = sorted(self._names(), key=lambda path: (plain_name(path).name, path.name))
         for path in found:
             if path.resolve().parent != inside:
                 raise CassetteError(path, "is a link that leads out of the shelf; copy the file")
         return found
+
+    def _names(self) -> set[Path]:
+        """Return every cassette once; the second look finds what is unsealed between the others."""
+        looks = [set(self.root.glob(f"*{suffix}")) for suffix in (SUFFIX, SEALED, SUFFIX)]
+        plain, sealed = looks[0] | looks[2], looks[1]
+        return plain | {path for path in sealed if not _is_left_over(path, plain)}
 
     def load_all(self) -> list[Cassette]:
         """Return every cassette, by name.
@@ -56,6 +62,21 @@ class Shelf:
         """
         safe = token if slug(token, _MAX_TOKEN) == token else _digest(token)
         return self.root / f"{slug(started_at, _MAX_DATE)}_{slug(model, _MAX_MODEL)}_{safe}{SUFFIX}"
+
+
+def _is_left_over(sealed: Path, plain: set[Path]) -> bool:
+    """Return whether a sealed file says nothing that a plain one does not say.
+
+    A crash while one replaces the other leaves both; a pair of different files is two cassettes.
+    """
+    if plain_name(sealed) not in plain:
+        return False
+    try:
+        return begins_with(plain_name(sealed), sealed)
+    except FileNotFoundError:  # one of them has just been replaced; the plain name finds either
+        return True
+    except (OSError, CassetteError):
+        return False
 
 
 def slug(text: str, limit: int) -> str:
@@ -82,10 +103,12 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = Shelf(path).paths()
             if not inside:
-                raise NothingToTest(f"{path}: no cassette (*{SUFFIX}) in this folder")
+                raise NothingToTest(f"{path}: no cassette (*{SUFFIX}, *{SEALED}) in this folder")
             found += inside
         elif path.exists():
             found.append(path)
+        elif other_name(path).exists():
+            found.append(other_name(path))
         else:
             raise CassetteError(path, "no such file or folder")
     return list(dict.fromkeys(found))

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tonearm.cassette.content import read_plain
 from tonearm.cassette.foreign import read_foreign
 from tonearm.cassette.format import HEADER, from_line, parse
 from tonearm.cassette.interaction import to_exchange
+from tonearm.cassette.names import plain_name
 from tonearm.cassette.shape import NewerFormat, NotJson, ShapeError
 from tonearm.errors import CassetteError, CassetteVersionError
 from tonearm.model import Exchange
@@ -28,6 +30,11 @@ class Cassette:
     """What is damaged at the end of the file and therefore not among the exchanges."""
     foreign: bool = False
     """Whether the file is not in our layout: stock vcrpy recorded it, or saved it again."""
+
+    @property
+    def name(self) -> str:
+        """The name of the plain file, which stays when the cassette is sealed."""
+        return plain_name(self.path).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +53,7 @@ def load(path: Path) -> Cassette:
         CassetteError: The file cannot be read or is no cassette; the message names the line.
         CassetteVersionError: A later tonearm wrote it.
     """
-    data = read_bytes(path)
+    data = read_plain(path)
     if is_own_layout(data):
         found = scan(path, data)
         return Cassette(path=path, exchanges=found.exchanges, torn=found.torn)
@@ -55,18 +62,6 @@ def load(path: Path) -> Cassette:
         for position, (line, interaction) in enumerate(read_foreign(path, data))
     )
     return Cassette(path=path, exchanges=exchanges, foreign=True)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes.
-
-    Raises:
-        CassetteError: It cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise CassetteError(path, f"cannot be read: {err.strerror}") from err
 
 
 def is_own_layout(data: bytes) -> bool:

@@ -11,9 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tonearm.cassette.content import read_plain
 from tonearm.cassette.format import HEADER, to_line
 from tonearm.cassette.logfile import LogFile
-from tonearm.cassette.store import is_own_layout, read_bytes, scan
+from tonearm.cassette.names import plain_name, sealed_name
+from tonearm.cassette.sealing import unseal
+from tonearm.cassette.store import is_own_layout, scan
 from tonearm.errors import CassetteError
 from tonearm.model import Exchange
 
@@ -29,11 +32,13 @@ class CassetteWriter:
         Raises:
             CassetteError: The file exists, or cannot be created.
         """
+        if sealed_name(path).exists():
+            raise CassetteError(path, f"cannot be created: {sealed_name(path).name} exists")
         self._begin(LogFile.create(path), lead=HEADER, count=0)
 
     @classmethod
     def reopen(cls, path: Path) -> Self:
-        """Continue a file after its last whole line.
+        """Continue a file after its last whole line; one that is sealed is unsealed first.
 
         What a crash left behind that line is moved to a file of the same name with ``.torn`` added.
 
@@ -41,7 +46,7 @@ class CassetteWriter:
             CassetteError: The file is missing, broken, not in our layout, or being written.
         """
         self = cls.__new__(cls)
-        file = LogFile.existing(path)
+        file = LogFile.existing(unseal(path) if sealed_name(path).exists() else plain_name(path))
         try:
             self._continue(file)
         except BaseException:
@@ -50,7 +55,7 @@ class CassetteWriter:
         return self
 
     def _continue(self, file: LogFile) -> None:
-        data = read_bytes(file.path)
+        data = read_plain(file.path)
         if not is_own_layout(data):
             raise CassetteError(
                 file.path, "was not written by tonearm; it can be read, not continued"

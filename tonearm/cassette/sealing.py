@@ -1,0 +1,123 @@
+"""Pack a cassette that has grown into one zstd frame, and unpack it.
+
+A conversation resends its history with every turn, so that a frame around the whole file is a
+hundredth of it. A crash at any point leaves the plain file, the sealed one, or both with the same
+content, never neither: what replaces a file is on the disk, and read back, before the file goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tonearm.cassette import frame
+from tonearm.cassette.content import begins_with, unsealed
+from tonearm.cassette.files import WriterLock, open_to_read, replacing, sync_folder, write_synced
+from tonearm.cassette.names import plain_name, sealed_name
+from tonearm.cassette.shape import ShapeError
+from tonearm.errors import CassetteError
+
+_BLOCK_BYTES = 1 << 20
+
+
+def seal(path: Path) -> Path:
+    """Replace a plain cassette by its sealed form and return the name of that.
+
+    A cassette that is sealed already stays as it is; so does one that is too large to be unsealed.
+
+    Raises:
+        CassetteError: It cannot be read, is being written, is too large, or the disk is full.
+    """
+    plain, sealed = plain_name(path), sealed_name(path)
+    with _alone(plain, "cannot be sealed"):
+        if plain.exists() or not sealed.exists():
+            _seal(plain, sealed)
+    return sealed
+
+
+def unseal(path: Path) -> Path:
+    """Replace a sealed cassette by the plain file that it was made from and return its name.
+
+    Raises:
+        CassetteError: It cannot be read, is damaged, is being written, or the disk is full.
+    """
+    plain, sealed = plain_name(path), sealed_name(path)
+    with _alone(plain, "cannot be unsealed"):
+        if sealed.exists() or not plain.exists():
+            _unseal(plain, sealed)
+    return plain
+
+
+@contextlib.contextmanager
+def _alone(plain: Path, problem: str) -> Iterator[None]:
+    """Keep other writers away, and say which file the system complains about."""
+    lock = None
+    try:
+        lock = WriterLock(plain)
+        yield
+    except OSError as err:
+        raise CassetteError(plain, f"{problem}: {err.strerror}") from err
+    except ShapeError as err:
+        raise CassetteError(plain, f"{problem}: {err}") from err
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _seal(plain: Path, sealed: Path) -> None:
+    with open_to_read(plain) as file:
+        before = os.fstat(file.fileno())
+        if before.st_size > frame.LIMIT_BYTES:
+            raise CassetteError(
+                plain, f"is larger than {frame.LIMIT_BYTES:,} bytes; it stays plain"
+            )
+        _refuse_to_replace(sealed, plain)
+        with replacing(sealed) as temporary:
+            write_synced(temporary, frame.pack(_blocks(file), before.st_size))
+            if not _is_packed(file, temporary) or _state(plain.stat()) != _state(before):
+                raise CassetteError(plain, "was changed while it was sealed; it stays plain")
+    plain.unlink()
+    sync_folder(plain.parent)
+
+
+def _unseal(plain: Path, sealed: Path) -> None:
+    _refuse_to_replace(sealed, plain)
+    if not plain.exists():
+        with open_to_read(sealed) as file, replacing(plain) as temporary:
+            write_synced(temporary, unsealed(sealed, file))
+    sealed.unlink()
+    sync_folder(plain.parent)
+
+
+def _refuse_to_replace(sealed: Path, plain: Path) -> None:
+    """Complain of two files that are not what a crash between them leaves."""
+    if sealed.exists() and plain.exists() and not begins_with(plain, sealed):
+        raise CassetteError(
+            plain, f"and {sealed.name} hold different exchanges; rename one of the two"
+        )
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while block := file.read(_BLOCK_BYTES):
+        yield block
+
+
+def _is_packed(plain: BinaryIO, packed: Path) -> bool:
+    with open_to_read(packed) as file:
+        return _digest(_blocks(plain)) == _digest(unsealed(packed, file))
+
+
+def _digest(pieces: Iterator[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _state(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
