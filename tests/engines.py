@@ -117,7 +117,8 @@ class Ollama:
             "stream": False,
         }
         with _client(self.url) as client:
-            client.post(f"/api/blobs/{digest}", content=data).raise_for_status()
+            if client.head(f"/api/blobs/{digest}").status_code != 200:
+                client.post(f"/api/blobs/{digest}", content=data).raise_for_status()
             client.post("/api/create", json=body).raise_for_status()
 
 

@@ -343,7 +343,7 @@ def pin(
         quantization=_known(details.get("quantization_level")),
         renderer=_instruction(modelfile, "RENDERER"),
         parser=_instruction(modelfile, "PARSER"),
-        parameters=(show or {}).get("parameters") or None,
+        parameters=_sorted_lines((show or {}).get("parameters")),
         capabilities=tuple((show or {}).get("capabilities") or ()),
         num_ctx=loaded.get("context_length"),
     )
@@ -367,6 +367,11 @@ def parameters(text: str | None) -> JsonObject:
         elif name:
             found[name] = value
     return found
+
+
+def _sorted_lines(text: str | None) -> str | None:
+    """The server lists parameters in another order each time."""
+    return "\n".join(sorted((text or "").splitlines())) or None
 
 
 def _known(level: Json) -> str | None:
