@@ -20,6 +20,7 @@ COMMANDS = (
     "replay",
     "diff",
     "report",
+    "serve",
     "bakeoff",
     "render",
     "parse",

@@ -1,0 +1,1 @@
+"""Answer as an Ollama would: one HTTP front, and behind it a source of answers."""

@@ -1,0 +1,38 @@
+"""Errors in the three shapes in which Ollama has them, so that clients show what they say."""
+
+from __future__ import annotations
+
+import secrets
+
+from tonearm.canonical import JsonObject
+from tonearm.replay.server.reply import Plain, json_reply
+
+_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+
+
+def problem(path: str, status: int, text: str) -> Plain:
+    """Return an error of the kind that the endpoint's clients understand.
+
+    Names of the types: ollama:openai/openai.go and ollama:anthropic/anthropic.go@v0.33.0.
+    """
+    kind = _TYPES.get(status, "api_error")
+    body: JsonObject
+    if path == "/v1/messages":
+        request_id = f"req_{secrets.token_hex(12)}"
+        error = {"type": kind, "message": text}
+        body = {"type": "error", "error": error, "request_id": request_id}
+    elif path.startswith("/v1/"):
+        body = {"error": {"message": text, "type": kind, "param": None, "code": None}}
+    else:
+        body = {"error": text}
+    return json_reply(body, status)
+
+
+def no_model(path: str, model: str) -> Plain:
+    """Return Ollama's error for a model that it does not have."""
+    return problem(path, 404, no_model_text(model))
+
+
+def no_model_text(model: str) -> str:
+    """Return Ollama's words for a model that it does not have; clients look for them."""
+    return f"model '{model}' not found"

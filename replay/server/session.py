@@ -1,0 +1,194 @@
+"""One run of ``tonearm serve``: load, listen, wait for a signal, and say how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tonearm import cassette
+from tonearm.cassette import Shelf
+from tonearm.errors import UsageError
+from tonearm.proxy.address import Address
+from tonearm.proxy.interrupts import Interrupts
+from tonearm.replay.server.front import Front
+from tonearm.replay.server.guard import Guard
+from tonearm.replay.server.keeper import Keeper
+from tonearm.replay.server.ledger import Ledger
+from tonearm.replay.server.loading import load_stock
+from tonearm.replay.server.miss import Miss
+from tonearm.replay.server.playback import INSTANT, Pace
+from tonearm.replay.server.question import Pointer
+from tonearm.replay.server.recordings import Recordings
+from tonearm.replay.server.repertoire import Repeat
+from tonearm.replay.server.upstream import Upstream
+
+GRACE_S = 5.0
+"""How long answers under way may take to finish after a signal; a second signal ends the wait."""
+
+
+class OnMiss(StrEnum):
+    """What becomes of a request that was not recorded."""
+
+    FAIL = "fail"
+    PASSTHROUGH = "passthrough"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What to serve, where, and how."""
+
+    cassettes: Sequence[Path]
+    """Files, and folders of them."""
+    listen: Address
+    speed: float = INSTANT
+    free: Sequence[Pointer] = ()
+    repeat: Repeat = Repeat.LAST
+    on_miss: OnMiss = OnMiss.FAIL
+    upstream: Address | None = None
+    """Where to ask what was not recorded."""
+    shelf: Path | None = None
+    """Where to record it."""
+    origins: Sequence[str] = ()
+    """Of pages that may ask, besides local ones."""
+
+    def __post_init__(self) -> None:
+        if self.upstream is not None and self.upstream.same_place(self.listen):
+            raise UsageError(
+                f"the upstream {self.upstream.url} is the address that this server would listen "
+                "on; give Ollama's own address with --upstream or unset OLLAMA_HOST"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a run of the server went."""
+
+    ledger: Ledger
+    unasked: tuple[str, ...]
+    """Recordings that nobody asked for."""
+    lost: tuple[str, ...] = ()
+    """Why exchanges that were to be recorded were not."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether every request was recorded and every recording was asked for."""
+        return not self.ledger.misses and not self.unasked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Where a run of the server says what."""
+
+    say: Callable[[str], None]
+    """Takes lines for the human who watches."""
+    announce: Callable[[str], None]
+    """Takes the URL, once the server can be asked."""
+
+
+def serve(settings: Settings, voice: Voice) -> Result:
+    """Serve until a signal comes.
+
+    Raises:
+        CassetteError: A cassette cannot be read.
+        NothingToTest: There is no recording to serve, and none can come.
+        UsageError: The address cannot be listened on.
+    """
+    run = _Run(settings, voice)
+    try:
+        asyncio.run(run.serve())
+    finally:
+        run.flush()
+    return run.result()
+
+
+class _Run:
+    """The parts of one run."""
+
+    def __init__(self, settings: Settings, voice: Voice) -> None:
+        self._settings = settings
+        self._voice = voice
+        self._stock = load_stock(_find(settings), free=settings.free, repeat=settings.repeat)
+        gc.freeze()  # what stays anyway need not be looked at again and again, between requests
+        self._keeper = self._upstream = None
+        if settings.on_miss is OnMiss.RECORD and settings.shelf is not None:
+            self._keeper = Keeper(settings.shelf, self._stock)
+        if settings.on_miss is not OnMiss.FAIL and settings.upstream is not None:
+            keep = self._keeper.keep if self._keeper else None
+            self._upstream = Upstream(settings.upstream, keep=keep)
+        self._source = Recordings(
+            self._stock.repertoire,
+            self._stock.lineup,
+            pace=Pace(speed=settings.speed),
+            beyond=self._upstream,
+            report=self._report,
+        )
+
+    async def serve(self) -> None:
+        front = Front(self._source, guard=Guard(self._settings.origins))
+        with Interrupts() as interrupts:
+            address = await front.start(self._settings.listen)
+            try:
+                self._greet(address)
+                await _signal(interrupts)
+            finally:
+                await self._stop(front, interrupts)
+
+    def flush(self) -> None:
+        """Bring to the disk what is still to be recorded."""
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def result(self) -> Result:
+        lost = self._keeper.tally.lost if self._keeper else {}
+        return Result(
+            ledger=self._source.ledger,
+            unasked=tuple(recording.name for recording in self._stock.repertoire.unasked()),
+            lost=tuple(f"{n} exchanges LOST: {why}" for why, n in sorted(lost.items())),
+        )
+
+    def _greet(self, address: Address) -> None:
+        exchanges, cassettes = len(self._stock.repertoire), self._stock.cassettes
+        self._voice.say(
+            f"serving {exchanges} exchanges of {cassettes} cassettes; "
+            f"clients connect to {address.url}"
+        )
+        self._voice.announce(address.url)
+
+    def _report(self, miss: Miss) -> None:
+        for line in miss.lines():
+            self._voice.say(line)
+
+    async def _stop(self, front: Front, interrupts: Interrupts) -> None:
+        cut = asyncio.Event()
+        interrupts.hand_to(lambda number: cut.set())
+        if front.busy:
+            self._voice.say(
+                f"waiting up to {GRACE_S:g} s for {front.busy} unfinished answers; "
+                "interrupt again to cut them off"
+            )
+        if broken := await front.stop(GRACE_S, cut):
+            self._voice.say(f"{broken} answers were cut off")
+        if self._upstream is not None:
+            await self._upstream.close()
+
+
+def _find(settings: Settings) -> list[Path]:
+    """Return the cassettes to serve; a shelf that is to be recorded into may still be empty."""
+    recording = settings.on_miss is OnMiss.RECORD
+    paths = [p for p in settings.cassettes if not (recording and p == settings.shelf and _empty(p))]
+    return cassette.find(paths) if paths or not recording else []
+
+
+def _empty(shelf: Path) -> bool:
+    return not shelf.exists() or (shelf.is_dir() and not Shelf(shelf).paths())
+
+
+async def _signal(interrupts: Interrupts) -> None:
+    asked = asyncio.Event()
+    interrupts.hand_to(lambda number: asked.set())
+    await asked.wait()

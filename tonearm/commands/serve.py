@@ -1,0 +1,156 @@
+"""``tonearm serve``: be an Ollama that answers from recordings."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tonearm.commands._address import DEFAULT, upstream
+from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_DIVERGED, EXIT_SAME, UsageError
+from tonearm.terminal import safe
+
+if TYPE_CHECKING:
+    from tonearm.replay.server.session import Settings
+
+LISTEN = "127.0.0.1:11435"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    p = commands.add_parser(
+        "serve",
+        help="answer as an Ollama would, from recordings",
+        description="Answer as an Ollama would, from cassettes or shelves of them, without any "
+        "Ollama. The address is the only line on stdout; misses and the summary go to stderr.",
+    )
+    p.add_argument(
+        "cassettes", nargs="*", type=Path, default=[Path("cassettes")], metavar="CASSETTE"
+    )
+    p.add_argument(
+        "--listen", metavar="HOST:PORT", default=LISTEN, help="port 0: any; default: %(default)s"
+    )
+    p.add_argument(
+        "--speed",
+        default="recorded",
+        metavar="recorded|instant|FACTOR",
+        help="how fast recordings are played; default: %(default)s",
+    )
+    p.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="what in a body may differ from the recording, such as options.seed; repeatable",
+    )
+    p.add_argument(
+        "--repeat",
+        choices=("last", "cycle", "once"),
+        default="last",
+        help="what a request gets that is asked more often than recorded; default: %(default)s",
+    )
+    p.add_argument(
+        "--on-miss",
+        choices=("fail", "passthrough", "record"),
+        default="fail",
+        help="what becomes of a request that was not recorded; default: %(default)s",
+    )
+    p.add_argument(
+        "--upstream",
+        metavar="URL",
+        help=f"Ollama, for --on-miss; default: $OLLAMA_HOST, else {DEFAULT}",
+    )
+    p.add_argument(
+        "--shelf",
+        metavar="DIR",
+        type=Path,
+        help="where --on-miss record writes; default: CASSETTE, if it is one folder",
+    )
+    p.add_argument(
+        "--strict", action="store_true", help="exit with 1 if any request or recording is left over"
+    )
+    p.add_argument("--verbose", action="store_true", help="name the recording of every answer")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve, print the summary and return the exit code."""
+    from tonearm.replay.server.session import Voice, serve  # aiohttp takes a while to import
+
+    level = logging.INFO if args.verbose else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format="tonearm: %(message)s")
+    logging.getLogger("tonearm").setLevel(level)
+    allow_many_files()
+    result = serve(settings(args), Voice(say=say, announce=announce))
+    for line in [*result.ledger.summary(result.unasked), *result.lost]:
+        say(line)
+    if result.lost:
+        return EXIT_COULD_NOT_RUN
+    return EXIT_DIVERGED if args.strict and not result.clean else EXIT_SAME
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """Return what the command line asks for.
+
+    Raises:
+        UsageError: It asks for something impossible.
+    """
+    from tonearm.proxy.address import parse_listen, parse_upstream
+    from tonearm.replay.server.playback import parse_speed
+    from tonearm.replay.server.question import parse_pointer
+    from tonearm.replay.server.repertoire import Repeat
+    from tonearm.replay.server.session import OnMiss, Settings
+
+    on_miss = OnMiss(args.on_miss)
+    return Settings(
+        cassettes=args.cassettes,
+        listen=parse_listen(args.listen),
+        speed=parse_speed(args.speed),
+        free=[parse_pointer(text) for text in args.ignore],
+        repeat=Repeat(args.repeat),
+        on_miss=on_miss,
+        upstream=None if on_miss is OnMiss.FAIL else parse_upstream(upstream(args.upstream)),
+        shelf=shelf(args) if on_miss is OnMiss.RECORD else None,
+        origins=[o for o in os.environ.get("OLLAMA_ORIGINS", "").split(",") if o],
+    )
+
+
+def shelf(args: argparse.Namespace) -> Path:
+    """Return the folder into which is recorded.
+
+    Raises:
+        UsageError: The command line does not say which.
+    """
+    if args.shelf is not None:
+        return Path(args.shelf)
+    only = args.cassettes[0]
+    if len(args.cassettes) == 1 and not only.is_file():
+        return Path(only)
+    raise UsageError("--on-miss record: name the folder to record into with --shelf")
+
+
+def say(line: str) -> None:
+    """Print a line for the human who watches."""
+    print(f"tonearm: {safe(line)}", file=sys.stderr, flush=True)
+
+
+def announce(url: str) -> None:
+    """Print the address, for programs that started this one."""
+    with contextlib.suppress(BrokenPipeError):
+        print(url, flush=True)
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files, as Go's runtime does: each client takes one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
