@@ -22,6 +22,7 @@ from tonearm.replay.compare import Comparison, Finding
 from tonearm.replay.plan import Skipped
 from tonearm.replay.runfile import Run, RunTurn
 from tonearm.replay.verdict import Outcome, Verdict, exit_code, judge, judge_pairs
+from tonearm.templates import ChatFormat
 from tonearm.terminal import cell, console, one_line
 
 EXAMPLES = 10
@@ -70,13 +71,13 @@ class Report:
         return exit_code([row.verdict.outcome for row in self.rows])
 
 
-def report(run: Run) -> Report:
-    """Judge every turn of a run."""
+def report(run: Run, chat_format: ChatFormat | None = None) -> Report:
+    """Judge every turn of a run; translations are checked by a given template, or by ours."""
     rows = tuple(
         Row(
             key=turn.key,
             request=turn.request,
-            verdict=judge(turn.request, list(turn.takes.values())),
+            verdict=judge(turn.request, list(turn.takes.values()), chat_format),
         )
         for turn in run.turns
     )

@@ -17,6 +17,8 @@ from tonearm.errors import (
 )
 from tonearm.model import ChatRequest, Layer, Pin, Take
 from tonearm.replay.compare import Comparison, Finding, Kind, compare
+from tonearm.replay.translator import check
+from tonearm.templates import ChatFormat
 
 
 class Outcome(StrEnum):
@@ -57,22 +59,39 @@ class Verdict:
         return max(findings, key=lambda f: f.severity > 0, default=None)
 
 
-def judge(request: ChatRequest, takes: Sequence[Take]) -> Verdict:
+def judge(
+    request: ChatRequest, takes: Sequence[Take], chat_format: ChatFormat | None = None
+) -> Verdict:
     """Judge the takes of one turn.
 
-    The first take is the recording. It is compared with the second, and the second with every other
-    one: those were asked now, so that they differ in nothing but the path.
+    Each take that a server translated is first held against our own template and parser. Then the
+    first take, the recording, is compared with the second, and the second with every other one:
+    those were asked now, so that they differ in nothing but the path.
+
+    Args:
+        request: What was asked.
+        takes: The recording first.
+        chat_format: What translations are checked by, where it is not the model's grammar.
     """
-    return judge_pairs(request, [(takes[0], takes[1]), *((takes[1], t) for t in takes[2:])])
+    checks = [check(request, take, chat_format) for take in takes if take.translated]
+    pairs = [(takes[0], takes[1]), *((takes[1], take) for take in takes[2:])]
+    return _weigh(request, pairs, [c for c in checks if _sees(c)])
 
 
 def judge_pairs(request: ChatRequest, pairs: Sequence[tuple[Take, Take]]) -> Verdict:
     """Judge one turn by comparing the takes of each pair; the left one is the expectation."""
-    comparisons = tuple(compare(left, right, request.tools) for left, right in pairs)
+    return _weigh(request, pairs, [])
+
+
+def _weigh(
+    request: ChatRequest, pairs: Sequence[tuple[Take, Take]], checks: Sequence[Comparison]
+) -> Verdict:
+    comparisons = [compare(left, right, request.tools) for left, right in pairs]
     certain = is_certain(request, [take.pin for pair in pairs for take in pair])
     outcomes = [(_outcome(c, certain=certain), c) for c in comparisons if not _void(c)]
     if not outcomes:
         outcomes = [(Outcome.UNDECIDED, comparisons[0])]
+    outcomes = [(_outcome(c, certain=True), c) for c in checks] + outcomes
     rank = list(Outcome)
     outcome, decisive = max(outcomes, key=lambda item: (rank.index(item[0]), _severity(item[1])))
     first = next(iter(decisive.divergences), None)
@@ -80,9 +99,14 @@ def judge_pairs(request: ChatRequest, pairs: Sequence[tuple[Take, Take]]) -> Ver
         outcome=outcome,
         layer=first.layer if first else None,
         severity=_severity(decisive),
-        comparisons=comparisons,
+        comparisons=(*checks, *comparisons),
         decisive=None if outcome is Outcome.SAME else decisive,
     )
+
+
+def _sees(check: Comparison) -> bool:
+    """Whether a check looked at anything; a plain recording shows neither prompt nor tokens."""
+    return bool(check.findings) or not {Layer.RENDER, Layer.PARSE} <= set(check.hidden)
 
 
 def _outcome(comparison: Comparison, *, certain: bool) -> Outcome:

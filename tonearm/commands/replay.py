@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         if args.out:
             runfile.save(outcome, args.out)
             job.journal_done()
-        return _output.show(report(outcome), args.format)
+        return _output.show(report(outcome, template), args.format)
 
 
 @contextmanager
