@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from tests.engines import OLLAMA_VERSION, Ollama, start_ollama
+from tests.reference import Reference, start_reference
 
 
 def pytest_configure() -> None:
@@ -34,3 +35,10 @@ def ollama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 def ollama(ollama_server: Callable[[str], Ollama]) -> Ollama:
     """A running Ollama that knows the tiny model."""
     return ollama_server(OLLAMA_VERSION)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Iterator[Reference]:
+    """The JAX reference in a process of its own."""
+    with start_reference() as running:
+        yield running
