@@ -15,11 +15,18 @@ from tonearm.canonical import JsonObject
 from tonearm.model import ChatRequest, Layer
 from tonearm.replay.compare import Comparison, Finding
 from tonearm.replay.report import Report, Row, describe_engines, describe_sum
+from tonearm.replay.translator import Cause
+from tonearm.replay.translator.shrink import minimal
 from tonearm.replay.verdict import Outcome
 from tonearm.terminal import safe
 
 REQUEST_CHARS = 20_000
 """The longest request that is printed; a longer one is named by its turn."""
+
+SHOW_PROMPT = {"stream": False, "_debug_render_only": True}
+"""Makes Ollama answer with the prompt and sample nothing."""
+
+_CAUSES = frozenset(Cause)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,17 +89,20 @@ def _section(group: Group) -> list[str]:
     for side, text in ((comparison.left, finding.left), (comparison.right, finding.right)):
         if text:
             parts += [f"{side}:", *_fenced(text), ""]
-    return parts + _request(group.row.request, group.row.key, finding.layer)
+    request, what = group.row.request, f"Request of {group.row.key} to `/api/chat`"
+    if finding.layer is Layer.RENDER:
+        smaller = minimal(request, Cause(finding.cause)) if finding.cause in _CAUSES else None
+        if smaller is not None:
+            request, what = smaller, "Smallest request to `/api/chat` that shows it"
+        request = ChatRequest(body=request.body | SHOW_PROMPT)
+    return parts + _request(request, what)
 
 
-def _request(request: ChatRequest, key: str, layer: Layer) -> list[str]:
-    body = dict(request.body)
-    if layer is Layer.RENDER:
-        body |= {"stream": False, "_debug_render_only": True}
-    text = json.dumps(body, ensure_ascii=False, indent=1)
+def _request(request: ChatRequest, what: str) -> list[str]:
+    text = json.dumps(request.body, ensure_ascii=False, indent=1)
     if len(text) > REQUEST_CHARS:
-        return [f"The request is that of {key} ({len(text)} characters)."]
-    return [f"Request of {key} to `/api/chat`:", *_fenced(text, "json")]
+        return [f"{what}: {len(text)} characters, not shown."]
+    return [f"{what}:", *_fenced(text, "json")]
 
 
 def _fenced(text: str, language: str = "") -> list[str]:

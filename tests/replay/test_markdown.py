@@ -70,4 +70,5 @@ def test_a_huge_request_is_named_instead_of_printed():
     shown = text(row("a.yaml#0", lost(), words="x" * REQUEST_CHARS))
 
     assert len(shown) < REQUEST_CHARS
-    assert "The request is that of a.yaml#0" in shown
+    assert "Request of a.yaml#0 to `/api/chat`: " in shown
+    assert "characters, not shown" in shown
