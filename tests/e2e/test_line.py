@@ -1,23 +1,14 @@
 """From a live agent to a divergence report: the commands, a real Ollama, nothing in between."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
+from tests.e2e.commands import tonearm
 from tests.tapes import exchange, says, user, write
 
 pytestmark = pytest.mark.ollama
-
-RUN_S = 300
-
-
-def tonearm(*words, cwd=None):
-    command = [sys.executable, "-m", "tonearm", *map(str, words)]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=RUN_S, check=False
-    )
 
 
 def agent(ollama, out):
@@ -89,9 +80,10 @@ def test_every_turn_has_a_verdict_and_all_agree(line, run_file):
     turns = sum(len(t["turns"]) for t in traces)
     assert report["summary"]["turns"] == turns == report["summary"]["outcomes"]["same"]
     assert report["skipped"] == []
-    arms = [c for turn in report["turns"] for c in turn["comparisons"] if c["left"] != "recorded"]
-    assert len(arms) == turns
-    assert all(c["not_visible"] == [] for c in arms)
+    pairs = [c for turn in report["turns"] for c in turn["comparisons"]]
+    exact = [c for c in pairs if c["left"] in {"tonearm", "ollama-json"}]
+    assert len(exact) == 2 * turns
+    assert all(c["not_visible"] == [] for c in exact)
 
 
 def test_the_same_run_gives_the_same_bytes(ollama, line, run_file):
@@ -139,9 +131,12 @@ def test_a_divergence_in_the_prompt_is_named_as_such(ollama, omitted):
     assert report["summary"]["first_differing_layer"]["render"] == 1
     (turn,) = report["turns"]
     assert turn["layer"] == "render"
-    finding = turn["comparisons"][1]["findings"][0]
-    assert "description:{type:" in finding["right"]
-    assert "description:{type:" not in finding["left"]
+    found = {(c["left"], c["right"]): c["findings"] for c in turn["comparisons"]}
+    arms = found["ollama-json", "ollama-native"][0]
+    assert "description:{type:" in arms["right"]
+    assert "description:{type:" not in arms["left"]
+    (check,) = found["tonearm", "ollama-json"]
+    assert check["cause"] == "tool-param-named-like-schema-keyword"
 
 
 def test_a_run_that_was_cut_off_goes_on(ollama, line, run_file, tmp_path):

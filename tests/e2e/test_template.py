@@ -1,11 +1,10 @@
 """A user's template in place of ours, against a real Ollama."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.e2e.commands import tonearm
 from tests.tapes import exchange, says, user, write
 from tonearm.templates.gemma4.format import source
 
@@ -21,10 +20,7 @@ def cassette(ollama, tmp_path):
 
 def replay(cassette, ollama, template):
     arms = ("--arm", "ollama-json", "--arm", "ollama-native", "--upstream", ollama.url)
-    command = [sys.executable, "-m", "tonearm", "replay", cassette, *arms, "--json"]
-    done = subprocess.run(
-        [*command, "--template", template], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = tonearm("replay", cassette, *arms, "--json", "--template", template)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
