@@ -82,10 +82,9 @@ def _pairs(left: list[bytes], right: list[bytes]) -> Iterator[tuple[int | None, 
         yield from ((None, n) for n in range(b + both, b_end))
 
 
-def _deep(path: _Path, left: Json, right: Json) -> Iterator[Change]:
+def _deep(path: _Path, left: Json, right: Json) -> list[Change]:
     if max(_size(left), _size(right)) > MAX_VALUES:
-        yield _changed(path, left, right)
-        return
+        return [_changed(path, left, right)]
     found = DeepDiff(
         _flat(left),
         _flat(right),
@@ -94,16 +93,21 @@ def _deep(path: _Path, left: Json, right: Json) -> Iterator[Change]:
         ignore_private_variables=False,
         threshold_to_diff_deeper=0,
     )
-    for report, levels in found.items():
-        for level in levels:
-            steps = level.path(output_format="list")
-            place = (*path, *steps)
-            if report.endswith("_added"):
-                yield _added(place, _at(right, steps))
-            elif report.endswith("_removed"):
-                yield _removed(place, _at(left, steps))
-            else:
-                yield _changed(place, _at(left, steps), _at(right, steps))
+    changes = [
+        _change(report, path, level.path(output_format="list"), left, right)
+        for report, levels in found.items()
+        for level in levels
+    ]
+    return sorted(changes, key=lambda change: change.place)
+
+
+def _change(report: str, path: _Path, steps: list[str | int], left: Json, right: Json) -> Change:
+    place = (*path, *steps)
+    if report.endswith("_added"):
+        return _added(place, _at(right, steps))
+    if report.endswith("_removed"):
+        return _removed(place, _at(left, steps))
+    return _changed(place, _at(left, steps), _at(right, steps))
 
 
 def _flat(value: Json) -> Json:

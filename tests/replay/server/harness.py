@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
+import httpx
+
+from tests.proxy.harness import LIMIT_S, RawClient, connection
 from tonearm.canonical import JsonObject
 from tonearm.cassette import CassetteWriter
 from tonearm.model import Chunk, Exchange, Headers, HttpRequest, HttpResponse, Outcome, Pin
 from tonearm.proxy.address import Address
-from tonearm.replay.server.front import Front
+from tonearm.replay.server.front import BODY_LIMIT_BYTES, Front
 from tonearm.replay.server.loading import load_stock
+from tonearm.replay.server.playback import Pace
 from tonearm.replay.server.recordings import Recordings
 
 MODEL = "gemma4:e2b"
@@ -150,19 +154,44 @@ class Serving:
 
 
 @asynccontextmanager
+async def wired(
+    folder: Path, *exchanges: Exchange, **options: object
+) -> AsyncIterator[tuple[Serving, RawClient]]:
+    """Serve exchanges, and connect to the server without any HTTP library."""
+    async with (
+        serving(folder, *exchanges, **options) as server,
+        connection(server.address) as client,
+    ):
+        yield server, client
+
+
+@asynccontextmanager
+async def visited(
+    folder: Path, *exchanges: Exchange, **options: object
+) -> AsyncIterator[tuple[Serving, httpx.AsyncClient]]:
+    """Serve exchanges to an ordinary client."""
+    async with (
+        serving(folder, *exchanges, **options) as server,
+        httpx.AsyncClient(base_url=server.url, timeout=LIMIT_S, trust_env=False) as client,
+    ):
+        yield server, client
+
+
+@asynccontextmanager
 async def serving(
     folder: Path,
     *exchanges: Exchange,
     stock: dict[str, object] | None = None,
-    limit_bytes: int | None = None,
+    pace: Pace | None = None,
+    limit_bytes: int = BODY_LIMIT_BYTES,
     **options: object,
 ) -> AsyncIterator[Serving]:
     """Serve exchanges by way of a cassette; ``options`` are those of the source."""
+    pace = pace or Pace()
     paths = [write(folder / "a.yaml", exchanges)] if exchanges else []
     loaded = load_stock(paths, **(stock or {}))
-    source = Recordings(loaded.repertoire, loaded.lineup, **options)
-    limit = {} if limit_bytes is None else {"limit_bytes": limit_bytes}
-    front = Front(source, **limit)
+    source = Recordings(loaded.repertoire, loaded.lineup, pace=pace, **options)
+    front = Front(source, limit_bytes=limit_bytes, clock=pace.clock)
     address = await front.start(ANYWHERE)
     try:
         yield Serving(address, source, front)

@@ -77,7 +77,7 @@ def test_what_came_at_once_is_written_at_once():
 
 
 def test_a_slow_client_does_not_shift_the_rhythm():
-    """What is overdue after a slow write follows at once, in one write, and no later than needed."""
+    """What is overdue after a slow write follows at once, in one write."""
     listener = played(RECORDING, 1.0, write_s=0.4)
 
     assert [at for at, _ in listener.writes] == [0.5, 0.9, 2.0]
