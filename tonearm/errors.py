@@ -7,6 +7,7 @@ TonearmError
 │   └── CassetteVersionError it was written by a newer tonearm
 ├── RenderError              the chat template rejected a conversation
 ├── RunFileError             a saved run cannot be read or written
+├── RedactionError           a key or a rule of redaction cannot be used
 ├── CaptureError             the recorder could not start or recorded nothing
 ├── NothingToTest            there is no turn to replay
 └── ArmError                 an arm could not produce a take
@@ -64,6 +65,15 @@ class RenderError(TonearmError):
 
 class RunFileError(TonearmError):
     """A saved run cannot be read or written."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class RedactionError(TonearmError):
+    """The key or the rules of a shelf's redaction cannot be used."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

@@ -1,0 +1,187 @@
+"""Secrets that have no form of their own and are known by where they stand."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+from tonearm.redaction import plausible
+from tonearm.redaction.detector import Detector, Hit, Rank, by_place
+from tonearm.redaction.linear import Match, compile_bytes
+from tonearm.redaction.view import View, escaped, joined, quoted, unescaped, unquoted
+
+_PASSWORD = rb"pass(?:word|wd|phrase|code)|passwort|pwd"
+_TOKEN = (
+    rb"secret|token|credential|(?:api|access|auth|account|private|encryption|signing|ssh|master"
+    rb"|subscription|shared|session|license|client|app|service)[ _.-]?key"
+)
+_WORD = rb"(?:" + _PASSWORD + rb"|" + _TOKEN + rb")s?"
+_ASSIGNED = (
+    # name = value, name: value, "name": "value", the password is value
+    rb"(?i)(?:([?&])|(--))?[\w.-]{0,64}" + _WORD + rb"[\w.-]{0,64}"
+    rb"(?:[\"'\]]{0,2}[ \t]{0,8}(?:=>|:=|={1,2}|:|[ \t]is:?[ \t])[ \t]{0,8}"
+    # --name value
+    rb"|[ \t]{1,4}"
+    # "name": "name", "value": "value"
+    rb"|[\"'][ \t]{0,4},\s{0,16}[\"']value[\"'][ \t]{0,4}:[ \t]{0,8}"
+    # <name>value</name>
+    rb"|>)"
+)
+_NOT_A_SECRET = re.compile(
+    rb"(?i)(?:name|[._-]id|Id|path|file|url|uri|ref|type|version|arn|hint|policy|length|count|label"
+    rb"|field|limit|usage|expires?(?:_in|_at)?|ttl)[\"'\]\s]*[=:>]+\s*$|public|tokeniz"
+)
+_IS_PASSWORD = re.compile(_PASSWORD, re.IGNORECASE)
+_DOUBLE = re.compile(rb'"((?:[^"\\\r\n]|\\[^\r\n])*)"?')
+_SINGLE = re.compile(rb"'((?:[^'\\\r\n]|\\[^\r\n])*)'")
+_BARE = re.compile(rb"(?:[^\s\"'`<\\]|\\[^\s\"'nrtbfu\\/])+")
+_IN_ADDRESS = re.compile(rb"[^\s\"'`<>\\&#;]+")
+_TRAILING = b".,;:!?)]}>"
+
+
+def _assigned() -> Callable[[View], Iterator[Hit]]:
+    pattern = compile_bytes(_ASSIGNED)
+
+    def find(view: View) -> Iterator[Hit]:
+        at = 0
+        while match := pattern.search(view.data, at):
+            hit = _value(view, match)
+            at = match.end()
+            if hit is not None:
+                yield hit
+                at = max(at, hit.end if hit.view is view else at)
+
+    return find
+
+
+def _value(view: View, match: Match) -> Hit | None:
+    """Return the secret behind a name, ``None`` where there is none."""
+    data, at = view.data, match.end()
+    name = data[match.start() : at]
+    if name[-1:] in b" \t" and not match[2] and not re.search(rb"(?i)[:=>]\s*$|\bis:?\s$", name):
+        return None
+    if _NOT_A_SECRET.search(name):
+        return None
+    if match[1] is not None:
+        return _parameter(view, at)
+    for form in (_DOUBLE, _SINGLE):
+        if found := form.match(data, at, at + plausible.LONGEST + 2):
+            return _checked(view, *found.span(1), name, quoted=True)
+    if found := _BARE.match(data, at, at + plausible.LONGEST + 2):
+        end = at + len(found[0].rstrip(_TRAILING))
+        return _checked(view, at, end, name, quoted=False)
+    return None
+
+
+def _checked(view: View, start: int, end: int, name: bytes, *, quoted: bool) -> Hit | None:
+    inner, start, end = decoded(view, start, end)
+    is_password = _IS_PASSWORD.search(name) is not None
+    check = plausible.password if is_password else plausible.token
+    if not check(inner.data[start:end], quoted=quoted):
+        return None
+    kind = "password" if is_password else "secret"
+    return Hit(kind=kind, rank=Rank.PLACE, view=inner, start=start, end=end)
+
+
+def _parameter(view: View, at: int) -> Hit | None:
+    found = _IN_ADDRESS.match(view.data, at, at + plausible.LONGEST + 2)
+    if found is None:
+        return None
+    inner, start, end = decoded(view, at, found.end())
+    if not plausible.parameter(inner.data[start:end]):
+        return None
+    return Hit(kind="secret", rank=Rank.PLACE, view=inner, start=start, end=end)
+
+
+def decoded(view: View, start: int, end: int) -> tuple[View, int, int]:
+    """Return where a value stands without the escapes that it is spelled with."""
+    value = view.data[start:end]
+    if quoted(value):
+        inner = unquoted(view, start, end)
+        return inner, 0, len(inner.data)
+    if escaped(value):
+        inner = unescaped(joined(view, [(start, end)]))
+        return inner, 0, len(inner.data)
+    return view, start, end
+
+
+_COOKIES = compile_bytes(
+    rb"(?i)\b(?:set-)?cookie[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?([^\r\n\"'\\]+)"
+)
+_COOKIE = re.compile(rb"([^\s=;,]+)=([^\s;,]+)")
+_ATTRIBUTES = frozenset(b"path domain expires max-age samesite version comment".split())
+
+
+def _cookies(view: View) -> Iterator[Hit]:
+    for match in _COOKIES.finditer(view.data):
+        for pair in _COOKIE.finditer(view.data, *match.span(1)):
+            if pair[1].lower() in _ATTRIBUTES or not plausible.cookie(pair[2]):
+                continue
+            inner, start, end = decoded(view, *pair.span(2))
+            yield Hit(kind="cookie", rank=Rank.PLACE, view=inner, start=start, end=end)
+
+
+def _is_session(view: View, match: Match) -> bool:
+    return plausible.token(_first(match), quoted=True) and len(_first(match)) >= 16
+
+
+def _is_basic(view: View, match: Match) -> bool:
+    """Return whether a text is ``user:password`` in base64."""
+    text = _first(match)
+    try:
+        plain = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_")
+    except binascii.Error:
+        return False
+    return b":" in plain and plain.isascii() and plain.decode().isprintable()
+
+
+def _is_bearer(view: View, match: Match) -> bool:
+    return plausible.bearer(_first(match))
+
+
+def _is_authorization(view: View, match: Match) -> bool:
+    return plausible.token(_first(match), quoted=True)
+
+
+def _is_url_password(view: View, match: Match) -> bool:
+    return plausible.url_password(_first(match))
+
+
+def _is_user_password(view: View, match: Match) -> bool:
+    return plausible.password(_first(match), quoted=True)
+
+
+def _first(match: Match) -> bytes:
+    return match[1] or b""
+
+
+DETECTORS: tuple[Detector, ...] = (
+    Detector(trigger=_ASSIGNED, find=_assigned()),
+    Detector(trigger=rb"(?i)cookie[\"']?[ \t]{0,4}[:=]", find=_cookies),
+    by_place(
+        "session",
+        rb"(?i)\b(?:php|j|asp)?(?:sess(?:ion)?[._-]?(?:id)?|sid|connect\.sid|laravel_session"
+        rb"|remember_token|x?[cx]srf[._-]?token)=([^\s;\"'&\\<>]+)",
+        _is_session,
+    ),
+    by_place("basic_auth", rb"(?i)\bbasic[ \t]{1,4}([A-Za-z0-9+/_-]{6,}={0,2})", _is_basic),
+    by_place("bearer", rb"(?i)\bbearer[ \t]{1,4}[\"']?([A-Za-z0-9._~+/-]{8,}=*)", _is_bearer),
+    by_place(
+        "authorization",
+        rb"(?i)\bauthorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
+        rb"(?:(?:token|apikey|key|digest|negotiate)[ \t]{1,4})?([^\s\"'\\,]{8,})",
+        _is_authorization,
+    ),
+    by_place(
+        "url_password",
+        rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/:@\"'<>\\]{0,100}:([^\s/\"'<>\\]+)@[\w\[$-]",
+        _is_url_password,
+    ),
+    by_place(
+        "password",
+        rb"(?:^|\s)(?:-u|--user|--proxy-user)[ \t=]{1,4}[\"']?[^\s:\"'\\]{1,64}:([^\s\"'\\]+)",
+        _is_user_password,
+    ),
+)

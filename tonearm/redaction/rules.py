@@ -1,0 +1,117 @@
+"""What the owner of a shelf adds to the redaction: ``redaction.toml`` in the shelf's folder."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tonearm.canonical import Json, JsonObject
+from tonearm.errors import RedactionError
+from tonearm.redaction.detector import Detector, Hit, Rank, misread
+from tonearm.redaction.linear import Pattern, PatternError, compile_text
+from tonearm.redaction.view import View
+
+NAME = "redaction.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Detectors beside the built-in ones, and what is not to be taken for a secret."""
+
+    detectors: tuple[Detector, ...] = ()
+    off: frozenset[str] = frozenset()
+    """Kinds that are left alone."""
+    allow: tuple[Pattern, ...] = ()
+    """Texts that are no secrets, whatever they look like."""
+
+    def forbids(self, hit: Hit) -> bool:
+        """Return whether a hit is to be left alone."""
+        return hit.kind in self.off or any(p.fullmatch(hit.text) for p in self.allow)
+
+
+def load(path: Path) -> Rules:
+    """Return the rules in a file, none where there is no file.
+
+    Raises:
+        RedactionError: The file cannot be read, is not TOML, or has a rule that makes no sense.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return Rules()
+    except (OSError, UnicodeDecodeError) as err:
+        raise RedactionError(path, f"cannot be read: {err}") from err
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise RedactionError(path, f"is not TOML: {err}") from err
+    try:
+        return parse(table)
+    except ValueError as err:
+        raise RedactionError(path, str(err)) from err
+
+
+def parse(table: JsonObject) -> Rules:
+    """Return the rules in a table of TOML.
+
+    Raises:
+        ValueError: A rule makes no sense; the message says which one and why.
+    """
+    _known(table, {"pattern", "off", "allow"}, "the file")
+    patterns = _list(table, "pattern", dict, "tables")
+    return Rules(
+        detectors=tuple(_detector(entry, n) for n, entry in enumerate(patterns, 1)),
+        off=frozenset(_list(table, "off", str, "texts")),
+        allow=tuple(
+            _compiled(text, f"allow, entry {n}")
+            for n, text in enumerate(_list(table, "allow", str, "texts"), 1)
+        ),
+    )
+
+
+def _detector(entry: JsonObject, number: int) -> Detector:
+    where = f"pattern {number}"
+    _known(entry, {"kind", "regex"}, where)
+    for name in ("kind", "regex"):
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            raise ValueError(f"{where} has no {name}")
+    pattern = _compiled(entry["regex"], f"{where} ({entry['kind']})")
+    return Detector(trigger=None, find=_finder(entry["kind"], pattern))
+
+
+def _finder(kind: str, pattern: Pattern) -> Callable[[View], Iterator[Hit]]:
+    group = min(pattern.groups, 1)
+
+    def find(view: View) -> Iterator[Hit]:
+        for match in pattern.finditer(view.data):
+            start, end = match.span(group)
+            if start < end and not misread(view, start, end):
+                yield Hit(kind=kind, rank=Rank.FORM, view=view, start=start, end=end)
+
+    return find
+
+
+def _compiled(expression: str, where: str) -> Pattern:
+    try:
+        pattern = compile_text(expression)
+    except PatternError as err:
+        raise ValueError(
+            f"{where}: {err}; the syntax is RE2's, which has no look-around and no back-references"
+        ) from err
+    if pattern.search(b"") is not None:
+        raise ValueError(f"{where}: the expression matches the empty text, so it would match all")
+    return pattern
+
+
+def _known(table: JsonObject, names: set[str], where: str) -> None:
+    for name in sorted(table.keys() - names):
+        raise ValueError(f"{where} has {name!r}; known are {', '.join(sorted(names))}")
+
+
+def _list(table: JsonObject, name: str, kind: type, plural: str) -> list[Json]:
+    value = table.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
+        raise ValueError(f"{name} is not a list of {plural}")
+    return value
