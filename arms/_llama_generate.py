@@ -8,25 +8,15 @@ from collections.abc import Sequence
 from tonearm.arms import _native
 from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms._native import Generated, Prompt
+from tonearm.arms._options import DEFAULTS
 from tonearm.canonical import Json, JsonObject
 from tonearm.model import ChatRequest, Timing, Token
 
 TOP = 5
 """How many of the likeliest tokens a take shows at each place."""
 
-OPTIONS: JsonObject = {
-    "temperature": 0.8,
-    "top_k": 40,
-    "top_p": 0.9,
-    "min_p": 0.0,
-    "typical_p": 1.0,
-    "repeat_last_n": 64,
-    "repeat_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-    "seed": -1,
-}
-"""Sampling options with Ollama's defaults, not llama.cpp's: ollama:api/types.go@v0.32.10."""
+SAMPLING = tuple(name for name in DEFAULTS if name not in {"num_keep", "num_predict"})
+"""Options that have the same name here."""
 
 
 async def generate(
@@ -62,7 +52,7 @@ async def generate(
 def _fields(request: ChatRequest, markers: Sequence[str]) -> JsonObject:
     """Return a completion request with Ollama's options and defaults in llama.cpp's names."""
     options = request.options
-    fields = {name: options.get(name, default) for name, default in OPTIONS.items()}
+    fields: JsonObject = {name: options.get(name, DEFAULTS[name]) for name in SAMPLING}
     fields |= {
         "n_predict": options.get("num_predict", -1),
         "stop": options.get("stop") or [],

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from tonearm import wire
+from tonearm.arms._options import effective
 from tonearm.arms.base import ArmOptions
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, ArmUnavailable, WireError
@@ -101,7 +102,7 @@ class OllamaServer:
             loaded = wire.pin(model, ps=await self._get("/api/ps"))
             known = replace(known, num_ctx=loaded.num_ctx)
             self._pins[model] = known
-        return replace(known, options=options)
+        return replace(known, options=effective(options, known))
 
     def known(self, model: str) -> Pin:
         """Return what ``open`` learned about a model."""

@@ -14,10 +14,9 @@ from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms._llama_generate import generate
 from tonearm.arms._native import Prompt
 from tonearm.arms._ollama_http import OllamaServer
-from tonearm.arms._version import version_tuple
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, ArmUnavailable
-from tonearm.model import ChatRequest, Pin, Take
+from tonearm.model import ChatRequest, Take
 
 FOUND = "found"
 """Stands for the engine that is found among this machine's processes."""
@@ -57,7 +56,7 @@ class RawEngine:
         await self._load(model, request.options)
         pin = await self._server.pin(model, request.options)
         client = self._client(model)
-        asked = replace(request, body={**request.body, "options": effective(request, pin)})
+        asked = replace(request, body={**request.body, "options": pin.options})
         ids = [token for token, _ in await client.tokenize(prompt.text)]
         generated = await generate(client, prompt, ids, asked)
         pin = replace(pin, runtime="llama-server behind Ollama")
@@ -93,11 +92,3 @@ class RawEngine:
                 fix="Ollama starts one from 0.30 on; before that ollama-native needs no engine=",
             )
         return url
-
-
-def effective(request: ChatRequest, pin: Pin) -> JsonObject:
-    """Return the options in force: Ollama's defaults, below the model's, below the request's."""
-    options = wire.parameters(pin.parameters) | request.options
-    if version_tuple(pin.server_version) < (0, 32, 10):
-        options.setdefault("repeat_penalty", 1.1)
-    return options

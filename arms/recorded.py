@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from tonearm import dialect, wire
 from tonearm.arms import _native
+from tonearm.arms._options import effective
 from tonearm.canonical import fingerprint
 from tonearm.errors import WireError
 from tonearm.model import ChatRequest, Exchange, Layer, Outcome, Take, Turn
@@ -54,6 +56,9 @@ def take(exchange: Exchange) -> Take:
         reply = dialect.read_reply(exchange)
     except WireError as err:
         return Take(arm=NAME, error=str(err), pin=exchange.pin)
+    pin = exchange.pin
+    if pin is not None:
+        pin = replace(pin, options=effective(dict(pin.options), pin))
     decoded = wire.decoded(reply)
     blind = {Layer.RENDER: "a recording does not hold the prompt"}
     if decoded is None:
@@ -66,6 +71,6 @@ def take(exchange: Exchange) -> Take:
         wire=wire.shape(exchange.response.status, reply),
         blind=blind,
         error=reply.error,
-        pin=exchange.pin,
+        pin=pin,
         timing=wire.timing(reply, exchange.duration_s or 0.0),
     )

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tonearm.canonical import Json, JsonObject
-from tonearm.model import Answer, Decoded, Layer, Rendered, Take, WireShape
+from tonearm.canonical import Json, JsonObject, canonical_bytes
+from tonearm.model import Answer, Decoded, Layer, Pin, Rendered, Take, WireShape
 from tonearm.replay.calls import compare_calls, describe
 
 AROUND = 60
@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
     PROMPT = "prompt"
     TRUNCATION = "truncation"
+    OPTIONS = "options"
     COMPLETION = "completion"
     TOOL_CALLS = "tool_calls"
     LEAKED_MARKUP = "leaked_markup"
@@ -87,6 +88,7 @@ def compare(left: Take, right: Take, tools: Sequence[JsonObject] = ()) -> Compar
         findings += _render(left.rendered, right.rendered)
     else:
         hidden.append(Layer.RENDER)
+    findings += _options(left.pin, right.pin)
     if left.decoded and right.decoded:
         findings += _decode(left.decoded, right.decoded)
     else:
@@ -119,6 +121,22 @@ def _render(left: Rendered, right: Rendered) -> list[Finding]:
 
 def _cut(severity: int, summary: str) -> Finding:
     return Finding(layer=Layer.RENDER, kind=Kind.TRUNCATION, severity=severity, summary=summary)
+
+
+def _options(left: Pin | None, right: Pin | None) -> list[Finding]:
+    """Note options that are in force with other values, since they can explain what follows."""
+    if left is None or right is None:
+        return []
+    shared = [name for name in left.options if name in right.options]
+    odd = [
+        f"{name} {_spell(left.options[name])} / {_spell(right.options[name])}"
+        for name in sorted(shared)
+        if canonical_bytes(left.options[name]) != canonical_bytes(right.options[name])
+    ]
+    if not odd:
+        return []
+    summary = f"options differ: {', '.join(odd)}"
+    return [Finding(layer=Layer.DECODE, kind=Kind.OPTIONS, severity=0, summary=summary)]
 
 
 def _decode(left: Decoded, right: Decoded) -> list[Finding]:

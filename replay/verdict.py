@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tonearm import wire
 from tonearm.canonical import Json, JsonObject
 from tonearm.errors import (
     EXIT_COULD_NOT_RUN,
@@ -123,7 +122,7 @@ def _outcome(comparison: Comparison, *, certain: bool) -> Outcome:
 
 def _same_completion(comparison: Comparison) -> bool:
     seen = Layer.DECODE not in comparison.hidden
-    return seen and not any(f.layer is Layer.DECODE for f in comparison.findings)
+    return seen and not any(f.kind is Kind.COMPLETION for f in comparison.findings)
 
 
 def _void(comparison: Comparison) -> bool:
@@ -138,12 +137,12 @@ def _severity(comparison: Comparison) -> int:
 def is_certain(request: ChatRequest, pins: Sequence[Pin | None]) -> bool:
     """Whether asking again must give the same answer, numerics aside.
 
-    That is so for greedy decoding and for a fixed seed. The model's own parameters stand below the
-    request's options; without either, Ollama samples at temperature 0.8 with a random seed.
+    That is so for greedy decoding and for a fixed seed. A pin tells what was in force where the
+    request does not say; without both, sampling with a random seed is assumed.
     """
     options: JsonObject = {}
     for pin in pins:
-        options |= wire.parameters(pin.parameters) if pin else {}
+        options |= pin.options if pin else {}
     options |= request.options
     return _number(options.get("temperature"), 1) == 0 or _number(options.get("seed"), -1) >= 0
 

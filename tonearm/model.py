@@ -90,7 +90,7 @@ class Pin:
     template_sha256: str | None = None
     """Of the template that wrote the prompt, where the arm renders with one."""
     options: Mapping[str, Json] = field(default_factory=dict)
-    """The options that were sent."""
+    """The options in force: those that were sent, above the model's and the server's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

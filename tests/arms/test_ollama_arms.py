@@ -121,7 +121,17 @@ def test_takes_are_pinned(ollama):
         assert take.pin.server_version == ollama.version
         assert len(take.pin.digest) == 64
         assert take.pin.num_ctx == GREEDY["num_ctx"]
-        assert take.pin.options == GREEDY
+        assert take.pin.options.items() >= GREEDY.items()
+        assert take.pin.options["num_thread"] == 1
+        assert take.pin.options["top_k"] == 40
+
+
+@pytest.mark.parametrize(("sent", "penalty"), [({}, {"0.24": 1.1, "0.33": 1.0}), (GREEDY, None)])
+def test_defaults_in_force_are_those_of_the_servers_version(ollama, sent, penalty):
+    (take,) = ask(ollama, "ollama-json", options=sent | {"num_predict": 4})
+
+    expected = penalty[ollama.version[:4]] if penalty else 1.0
+    assert take.pin.options["repeat_penalty"] == expected
 
 
 def test_what_the_server_refuses_is_a_take_with_its_words(ollama):

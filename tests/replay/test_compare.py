@@ -2,7 +2,7 @@
 
 import pytest
 
-from tonearm.model import Answer, Decoded, Layer, Rendered, Take, ToolCall, WireShape
+from tonearm.model import Answer, Decoded, Layer, Pin, Rendered, Take, ToolCall, WireShape
 from tonearm.replay.compare import AROUND, Kind, compare, first_difference, folded
 
 OK = WireShape(status=200, done=True, done_reason="stop")
@@ -73,6 +73,17 @@ def test_a_prompt_that_a_server_cut_is_never_no_difference(cut, severity):
     first = compare(*sides).findings[0]
 
     assert (first.kind, first.severity) == (Kind.TRUNCATION, severity)
+
+
+def test_options_in_force_with_other_values_are_noted():
+    """Ollama 0.32.10 changed a default, and nothing in the request shows it."""
+    left = Take(arm="a", pin=Pin(model="m", options={"repeat_penalty": 1.1, "seed": 1}))
+    right = Take(arm="b", pin=Pin(model="m", options={"repeat_penalty": 1.0, "seed": 1.0}))
+
+    first = compare(left, right).findings[0]
+
+    assert (first.kind, first.severity) == (Kind.OPTIONS, 0)
+    assert first.summary == "options differ: repeat_penalty 1.1 / 1.0"
 
 
 def test_a_dropped_call_breaks_the_agent():
