@@ -119,7 +119,8 @@ DETECTORS: tuple[Detector, ...] = (
     personal(
         "phone",
         rb"(?i)\b(?:tel|telephone|phone|mobile|cell|fax|whatsapp|sms|call)"
-        rb"(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,2}[.:=#]{0,2}\s{0,2}[\"']?([(+]?\d[\d ().-]{5,24}\d)",
+        rb"(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,2}[.:=#]{0,2}\s{0,2}[\"']?"
+        rb"([(+]?\d[\d ().-]{5,24}\d)",
         _is_called,
     ),
     personal(

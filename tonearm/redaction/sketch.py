@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tonearm.redaction.detector import Hit, Rank
 from tonearm.redaction.edits import Canvas, Edit, apply
-from tonearm.redaction.standin import StandIns
+from tonearm.redaction.standin import StandIns, shares_run
 from tonearm.redaction.view import View
 
 
@@ -53,10 +53,8 @@ class Sketch:
 
         What is a stand-in already stays, and is kept from being taken for something else.
         """
-        secret = hit.text
-        made = hit.new is None and self._stand_ins.is_made(secret)
-        new = hit.new or (secret if made else self._stand_ins.make(secret))
-        wanted = hit.view.lower([Edit(hit.start, hit.end, new)])
+        made = hit.new is None and self._stand_ins.is_made(hit.text)
+        wanted = self._lowered(hit, hit.text if made else hit.new)
         edits = self._canvas.free(wanted)
         if not edits or (hit.rank is Rank.PERSONAL and edits != wanted):
             return False
@@ -65,6 +63,21 @@ class Sketch:
             return False
         self.findings.append(Finding(kind=hit.kind, spans=_merged(edits)))
         return True
+
+    def _lowered(self, hit: Hit, new: bytes | None) -> list[Edit]:
+        """Return the edits that put a text, or else a stand-in, in the place of a hit.
+
+        What a stand-in keeps of a secret, such as a space, may take many characters to spell.
+        """
+        if new is not None:
+            return hit.view.lower([Edit(hit.start, hit.end, new)])
+        for strict in (False, True):
+            stand_in = self._stand_ins.make(hit.text, strict=strict)
+            edits = hit.view.lower([Edit(hit.start, hit.end, stand_in)])
+            old = b"".join(self._text[edit.start : edit.end] for edit in edits)
+            if not shares_run(old, b"".join(edit.new for edit in edits)):
+                break
+        return edits
 
 
 def _order(hit: Hit) -> tuple[int, int]:

@@ -34,7 +34,6 @@ _LONGEST_RUN = 5
 _PROOF = 5
 """How many characters prove that a stand-in is one; half of them in a short one."""
 _CHECKED = 16 << 10
-"""Bytes up to which it is worth checking; by chance, a run stays in one of many millions."""
 _SHORTEST = 6
 """A secret with fewer letters and digits has no room for a proof."""
 
@@ -45,16 +44,20 @@ class StandIns:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def make(self, secret: bytes) -> bytes:
+    def make(self, secret: bytes, *, strict: bool = False) -> bytes:
         """Return the stand-in of a secret: as long, and never with six of its characters in a row.
 
         A secret with few letters and digits becomes a row of ``x``.
+
+        Args:
+            secret: What is to be replaced.
+            strict: Keep nothing of it, not even what tells its kind or separates its groups.
         """
         if len(_free(secret)) < _SHORTEST:
             return b"x" * len(secret)
-        text = self._attempt(secret, 0, _kept(secret))
+        text = self._attempt(secret, 0, frozenset() if strict else _kept(secret))
         attempts = count(1)
-        while len(secret) <= _CHECKED and shares_run(secret, text):
+        while shares_run(secret, text):
             text = self._attempt(secret, next(attempts), frozenset())
         return text
 
@@ -97,7 +100,12 @@ class StandIns:
 
 
 def shares_run(secret: bytes, text: bytes, longest: int = _LONGEST_RUN) -> bool:
-    """Return whether more than so many characters of a secret stand together in a text."""
+    """Return whether more than so many characters of a secret stand together in a text.
+
+    What is very long is not compared: that a run stays is a chance of one in many millions.
+    """
+    if len(secret) > _CHECKED:
+        return False
     size = longest + 1
     runs = {secret[at : at + size] for at in range(len(secret) - longest)}
     return any(text[at : at + size] in runs for at in range(len(text) - longest))

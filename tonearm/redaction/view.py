@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
+from urllib.parse import quote
 
 from tonearm.redaction.edits import Edit
 
@@ -35,13 +36,13 @@ class View:
         data: bytes,
         below: View | None = None,
         runs: Callable[[], list[_Run]] = list,
-        plain: frozenset[int] = frozenset(),
+        spell: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self.data = data
         self.below = below
         self._make_runs = runs
-        self._plain = plain
-        """Bytes that spell themselves in the text below wherever they stand."""
+        self._spell = spell
+        """Returns how bytes are written in the text below."""
 
     @cached_property
     def _runs(self) -> list[_Run]:
@@ -79,13 +80,11 @@ class View:
         return parts
 
     def _part(self, run: _Run, start: int, end: int, new: bytes) -> Edit:
-        if not run.width:
-            offset = run.source - run.at
-            return Edit(start + offset, end + offset, new)
-        source, source_end = run.source, run.source + run.width
-        if new == self.data[start:end] and not self._plain.issuperset(new) and self.below:
-            new = self.below.data[source:source_end]  # a line break, say, stays as it is spelled
-        return Edit(source, source_end, new)
+        if run.width:
+            return Edit(run.source, run.source + run.width, self._spell(new))
+        offset = run.source - run.at
+        same_length = len(new) == end - start
+        return Edit(start + offset, end + offset, new if same_length else self._spell(new))
 
 
 def joined(below: View, spans: Sequence[tuple[int, int]]) -> View:
@@ -101,7 +100,6 @@ def joined(below: View, spans: Sequence[tuple[int, int]]) -> View:
     return View(b"".join(below.data[start:end] for start, end in spans), below, runs)
 
 
-_JSON_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 _ESCAPE = re.compile(
     rb'\\(?:(["\\/bfnrt])|u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})'
     rb"|u([0-9a-fA-F]{4}))"
@@ -118,7 +116,15 @@ def unescaped(below: View) -> View:
     cut, is read as well.
     """
     data = below.data
-    return View(_ESCAPE.sub(_char, data), below, lambda: _escapes(data), _JSON_PLAIN)
+    return View(_ESCAPE.sub(_char, data), below, lambda: _escapes(data), _escape)
+
+
+_SPECIAL = re.compile(rb'["\\\x00-\x1f]')
+_SHORT = {char[0]: bytes((ord("\\"), letter)) for letter, char in _SIMPLE.items()}
+
+
+def _escape(text: bytes) -> bytes:
+    return _SPECIAL.sub(lambda m: _SHORT.get(m[0][0]) or b"\\u%04x" % m[0][0], text)
 
 
 def _escapes(data: bytes) -> list[_Run]:
@@ -134,7 +140,6 @@ def _char(escape: re.Match[bytes]) -> bytes:
     return chr(0x10000 + (int(high, 16) - 0xD800 << 10) + int(low, 16) - 0xDC00).encode()
 
 
-_URL_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -147,7 +152,7 @@ def unquoted(below: View, start: int, end: int) -> View:
         return [_Run(run.at, run.source + start, run.width) for run in _runs(data, found)]
 
     text = _PERCENT.sub(lambda m: bytes((int(m[1], 16),)), data)
-    return View(text, below, runs, _URL_PLAIN)
+    return View(text, below, runs, lambda new: quote(new, safe="").encode())
 
 
 def quoted(data: bytes) -> bool:
