@@ -249,6 +249,8 @@ async def test_hello(tonearm_server):
 """,
         "-p",
         "pytest_asyncio.plugin",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",  # without it some versions warn
         hello=HELLO,
     )
 
