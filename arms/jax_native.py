@@ -177,7 +177,7 @@ class JaxNative:
         for n, request in enumerate(requests):
             pin = self._pin_of(request)
             try:
-                prompts[n] = _native.write(request, pin)
+                prompts[n] = _native.write(request, pin, self._options.template)
             except RenderError as err:
                 takes[n] = Take(arm=self._name, error=f"cannot render: {err}", pin=pin)
         return prompts

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from tonearm.canonical import JsonObject
 from tonearm.model import ChatRequest, Layer
 from tonearm.replay.compare import Comparison, Finding
-from tonearm.replay.report import Report, Row, describe_engines, describe_sum
+from tonearm.replay.report import (
+    Report,
+    Row,
+    describe_engines,
+    describe_sum,
+    describe_triangle,
+)
 from tonearm.replay.translator import Cause
 from tonearm.replay.translator.shrink import minimal
 from tonearm.replay.verdict import Outcome
@@ -45,6 +51,8 @@ def to_markdown(summary: Report) -> str:
     parts = ["# tonearm report", "", describe_sum(summary), ""]
     parts += [f"- {line}" for line in describe_engines(summary)]
     parts += ["", *_table(summary), ""]
+    if attribution := describe_triangle(summary):
+        parts += [*_fenced("\n".join(attribution)), ""]
     for group in _groups(summary):
         parts += [*_section(group), ""]
     for skip in summary.skipped:

@@ -18,9 +18,11 @@ from tonearm.arms import recorded
 from tonearm.canonical import JsonObject, fingerprint
 from tonearm.errors import NothingToTest
 from tonearm.model import ChatRequest, Layer, Pin, Take
+from tonearm.replay import triangle_report
 from tonearm.replay.compare import Comparison, Finding
 from tonearm.replay.plan import Skipped
 from tonearm.replay.runfile import Run, RunTurn
+from tonearm.replay.triangle import Triangle, triangle
 from tonearm.replay.verdict import Outcome, Verdict, exit_code, judge, judge_pairs
 from tonearm.templates import ChatFormat
 from tonearm.terminal import cell, console, one_line
@@ -54,6 +56,8 @@ class Report:
     pins: tuple[tuple[str, Pin], ...]
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...] = ()
+    triangle: Triangle | None = None
+    """Which part of the path differs, where a reference is among the sides."""
 
     @property
     def outcomes(self) -> Counter[Outcome]:
@@ -82,7 +86,11 @@ def report(run: Run, chat_format: ChatFormat | None = None) -> Report:
         for turn in run.turns
     )
     return Report(
-        sides=("recorded", *run.arms), pins=_pins(run.turns), rows=rows, skipped=run.skipped
+        sides=("recorded", *run.arms),
+        pins=_pins(run.turns),
+        rows=rows,
+        skipped=run.skipped,
+        triangle=triangle(run),
     )
 
 
@@ -147,6 +155,7 @@ def _pins(turns: Sequence[RunTurn]) -> tuple[tuple[str, Pin], ...]:
 
 def to_json(summary: Report) -> JsonObject:
     """Return a report as JSON."""
+    attribution = triangle_report.to_json(summary.triangle) if summary.triangle else None
     return {
         "sides": list(summary.sides),
         "engines": [
@@ -154,6 +163,7 @@ def to_json(summary: Report) -> JsonObject:
         ],
         "turns": [_row_json(row) for row in summary.rows],
         "skipped": [dataclasses.asdict(s) for s in summary.skipped],
+        **({"attribution": attribution} if attribution else {}),
         "summary": {
             "turns": len(summary.rows),
             "outcomes": {o.value: summary.outcomes[o] for o in Outcome},
@@ -212,7 +222,14 @@ def print_text(summary: Report, stream: TextIO) -> None:
         line(f"{len(shown) - EXAMPLES} more diverged: --format json has them all")
     for skip in summary.skipped:
         line(f"not a turn: {skip.cassette} exchange {skip.sequence}: {skip.reason}")
+    for text in describe_triangle(summary):
+        line(text)
     line(describe_sum(summary), "bold")
+
+
+def describe_triangle(summary: Report) -> list[str]:
+    """Return the lines on which part of the path differs, none where there is no reference."""
+    return triangle_report.describe(summary.triangle) if summary.triangle else []
 
 
 def describe_engines(summary: Report) -> list[str]:
@@ -260,6 +277,7 @@ def _print_findings(row: Row, line: Callable[..., None]) -> None:
 def _engine(pin: Pin) -> str:
     parts = [
         pin.model,
+        pin.runtime or "",
         f"Ollama {pin.server_version}" if pin.server_version else "",
         f"digest {pin.digest[:12]}" if pin.digest else "",
         pin.quantization or "",

@@ -1,5 +1,6 @@
 """Reports from runs: the same bytes for the same run, in both formats."""
 
+import dataclasses
 import io
 import json
 
@@ -133,3 +134,24 @@ def test_turns_that_only_one_run_has_are_named():
 def test_runs_of_other_arms_have_nothing_in_common():
     with pytest.raises(NothingToTest, match="no turn and arm in common"):
         versus(run("x"), run("x", arm="ollama-native"), ("old", "new"))
+
+
+def test_a_reference_among_the_arms_brings_an_attribution():
+    """Without one, neither form of the report mentions it."""
+    alone = run("x", "x")
+    pin = Pin(model="m", runtime="gemma 4.0.1, jax 0.6", quantization="F32")
+    turns = tuple(
+        dataclasses.replace(
+            turn,
+            takes={**turn.takes, "jax-native": Take(arm="jax-native", error="no\x1b[31m", pin=pin)},
+        )
+        for turn in alone.turns
+    )
+    both = dataclasses.replace(alone, arms=("ollama-json", "jax-native"), turns=turns)
+
+    assert "attribution" not in as_json(report(alone))
+    assert "attribution" not in text(report(alone))
+    assert as_json(report(both))["attribution"]["conclusion"] == "undecided"
+    assert "attribution (A recorded, B ollama-json, C jax-native):" in text(report(both))
+    assert "2 turns: jax-native: no" in text(report(both))
+    assert "\x1b" not in text(report(both))

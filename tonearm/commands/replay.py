@@ -19,7 +19,7 @@ from tonearm.arms import ARMS, Arm, ArmOptions, load
 from tonearm.commands import _address, _output
 from tonearm.errors import UsageError
 from tonearm.model import Take, Turn
-from tonearm.replay import engine, runfile
+from tonearm.replay import engine, references, runfile
 from tonearm.replay.plan import Plan, load_plan
 from tonearm.replay.report import report
 from tonearm.templates import ChatFormat
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"tonearm: {warning}", file=sys.stderr)
     with _template(args.template) as template:
         arms = _arms(args, template)
-        job = _Job(plan, arms, args)
+        job = _Job(plan, arms, args, template)
         asyncio.run(job.play())
         outcome = runfile.collect(plan, [arm.name for arm in arms], job.takes)
         if args.out:
@@ -112,6 +112,7 @@ class _Job:
     plan: Plan
     arms: list[Arm]
     args: argparse.Namespace
+    template: ChatFormat | None = None
     takes: dict[tuple[str, str], Take] = field(default_factory=dict)
     _journal: runfile.Journal | None = None
 
@@ -148,12 +149,16 @@ class _Job:
                     journal.add(turn.key, take)
                 progress.advance(bar)
 
+            plain, judging = references.split(self.arms)
             await engine.play(
                 self.plan.turns,
-                self.arms,
+                plain,
                 on_take,
                 concurrency=self.args.concurrency,
                 done=lambda turn, arm: (turn.key, arm) in self.takes,
+            )
+            await references.judge(
+                self.plan.turns, judging, self.takes, on_take, chat_format=self.template
             )
 
 
