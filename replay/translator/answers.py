@@ -34,11 +34,11 @@ def answer_findings(
     segments = hearing.segments()
     otherwise = _otherwise(hearing, segments)
     findings = list(_calls(hearing, segments))
-    if not findings and not hearing.same_calls:
-        findings.append(_call(otherwise, completion, 0))
     if all(f.cause not in _EXPLAIN_TEXTS for f in findings):
         findings += _thinking(hearing, segments, otherwise)
         findings += _content(hearing, otherwise)
+    if not hearing.same_calls and all(f.severity == 0 for f in findings):
+        findings.append(_call(otherwise, completion, 0))
     if _emptied(hearing) and all(f.severity < 3 for f in findings):
         findings.append(_texts(Kind.EMPTY_ANSWER, Cause.EMPTY_ANSWER, completion, ""))
     return findings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from tonearm.canonical import Json, canonical_bytes
 from tonearm.model import ToolCall
@@ -80,18 +80,23 @@ def _spoken(segment: Segment, tools: Declared) -> Spoken:
 def _pairs(
     spoken: Sequence[Spoken], calls: Sequence[ToolCall]
 ) -> Iterator[tuple[Spoken | None, ToolCall | None]]:
-    """Yield what belongs together: equal calls first, then those of one name, all in order."""
-    left, right = [_key(one.call) for one in spoken], [_key(call) for call in calls]
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    for tag, i, i_end, j, j_end in matcher.get_opcodes():
-        if tag == "equal":
-            yield from zip(spoken[i:i_end], calls[j:j_end], strict=True)
-            continue
-        rest = list(calls[j:j_end])
-        for one in spoken[i:i_end]:
-            found = rest.pop(0) if rest and rest[0].name == one.name else None
-            yield one, found
-        yield from ((None, call) for call in rest)
+    """Yield what belongs together, in order.
+
+    A call of Ollama's waits for its equal, if one is still to come; otherwise it goes with the next
+    spoken call of its name.
+    """
+    waiting = deque((call, _key(call)) for call in calls)
+    keys = [_key(one.call) for one in spoken]
+    coming = Counter(keys)
+    for one, key in zip(spoken, keys, strict=True):
+        coming[key] -= 1
+        call, wanted = waiting[0] if waiting else (None, None)
+        if call is not None and (wanted == key or (call.name == one.name and not coming[wanted])):
+            waiting.popleft()
+            yield one, call
+        else:
+            yield one, None
+    yield from ((None, call) for call, _ in waiting)
 
 
 def _key(call: ToolCall | None) -> tuple[str, bytes] | None:

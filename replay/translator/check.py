@@ -8,8 +8,8 @@ from tonearm.model import ChatRequest, Decoded, Layer, Pin, Take
 from tonearm.replay.compare import Comparison, Finding, Kind
 from tonearm.replay.translator.answers import answer_findings
 from tonearm.replay.translator.causes import Cause, about
+from tonearm.replay.translator.conversation import thinks
 from tonearm.replay.translator.findings import finding
-from tonearm.replay.translator.hearing import thinks
 from tonearm.replay.translator.prompts import prompt_findings
 from tonearm.templates import ChatFormat
 

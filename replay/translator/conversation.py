@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tonearm.canonical import Json, JsonObject
+from tonearm.model import ChatRequest, Take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,12 @@ class Conversation:
         return replace(
             self, messages=[self.messages[n] for n in kept], sent=[self.sent[n] for n in kept]
         )
+
+
+def thinks(request: ChatRequest, take: Take) -> bool:
+    """Return whether the model was to think; where the server does not say if it can, it can."""
+    capabilities = take.pin.capabilities if take.pin else ()
+    return request.thinks(not capabilities or "thinking" in capabilities)
 
 
 def as_text(content: Json) -> str:

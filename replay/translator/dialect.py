@@ -18,22 +18,13 @@ from tonearm.replay.translator.conversation import Conversation, as_text
 from tonearm.replay.translator.declarations import declaration
 from tonearm.replay.translator.quirks import Quirks
 from tonearm.replay.translator.spelling import literal, pairs
+from tonearm.replay.translator.texts import INSTRUCTIONS, MODEL, Texts, placeholder
 from tonearm.templates.gemma4.tokens import CHANNEL, CHANNEL_END
 
-GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
-"""What Go trims; Python trims U+001C to U+001F as well."""
+type Views = tuple[JsonObject, JsonObject]
+"""A message as the template takes it, and as Ollama received it."""
 
 _OPEN_THOUGHT = f"{CHANNEL}thought\n"
-_SLOT = "[img]"
-_PLACEHOLDERS = {
-    "image": "<|image|>",
-    "image_url": "<|image|>",
-    "audio": "<|audio|>",
-    "input_audio": "<|audio|>",
-    "video": "<|video|>",
-}
 _MISSING = object()
 
 
@@ -69,7 +60,7 @@ class _Writer:
     def __init__(self, conversation: Conversation, quirks: Quirks) -> None:
         self._conversation = conversation
         self._quirks = quirks
-        self._media = 0
+        self._texts = Texts(quirks)
         self._last: _Message | None = None
         thinks = conversation.thinks
         if not conversation.think_said:
@@ -81,13 +72,31 @@ class _Writer:
         """Yield the prompt in pieces."""
         yield "<bos>"
         messages = list(zip(self._conversation.messages, self._conversation.sent, strict=True))
-        instructions = None
-        if messages and messages[0][0]["role"] in ("system", "developer"):
-            instructions = messages.pop(0)
-        yield from self._system(instructions)
+        first = messages[0][0]["role"] if messages else ""
+        yield from self._system(
+            messages.pop(0) if first in ("system", "developer") else None,
+        )
         if self._quirks.applies(Cause.LAUNCH_TURNS):
             yield from self._launch(messages)
+        else:
+            yield from self._turns(messages)
+
+    def _system(self, instructions: Views | None) -> Iterator[str]:
+        tools = self._conversation.tools
+        if not (instructions or tools or self._thinks):
             return
+        yield "<|turn>system\n"
+        if self._thinks:
+            yield self._quirks.pick(Cause.THINK_LINE, "<|think|>\n", "<|think|>")
+        if instructions:
+            yield self._texts.message(*instructions, INSTRUCTIONS)
+        if tools and self._quirks.applies(Cause.LAUNCH_DECLARATIONS):
+            yield from (launch.declaration(tool["function"], self._quirks) for tool in tools)
+        else:
+            yield from (declaration(tool["function"], self._quirks) for tool in tools)
+        yield "<turn|>\n"
+
+    def _turns(self, messages: Sequence[Views]) -> Iterator[str]:
         for message, sent in messages:
             if message["role"] == "tool":
                 yield from self._result(message, sent)
@@ -98,39 +107,17 @@ class _Writer:
         if self._conversation.add_generation_prompt:
             yield self._generation()
 
-    def _system(self, instructions: tuple[JsonObject, JsonObject] | None) -> Iterator[str]:
-        tools = self._conversation.tools
-        if not (instructions or tools or self._thinks):
-            return
-        yield "<|turn>system\n"
-        if self._thinks:
-            yield self._quirks.pick(Cause.THINK_LINE, "<|think|>\n", "<|think|>")
-        if instructions:
-            yield self._text(*instructions, "instructions")
-        if tools and self._quirks.applies(Cause.LAUNCH_DECLARATIONS):
-            yield from (launch.declaration(tool["function"], self._quirks) for tool in tools)
-        else:
-            yield from (declaration(tool["function"], self._quirks) for tool in tools)
-        yield "<turn|>\n"
-
     def _begin(self, message: JsonObject, sent: JsonObject) -> Iterator[str]:
-        role = "model" if message["role"] == "assistant" else message["role"]
-        if role != "model" or self._last is None or self._last.role != "model":
+        role = MODEL if message["role"] == "assistant" else message["role"]
+        if role != MODEL or self._last is None or self._last.role != MODEL:
             yield f"<|turn>{role}\n"
         self._users_left -= role == "user"
-        self._last = last = _Message(role=role, message=message, sent=sent)
-        if role != "model":
-            return
-        last.calls = message.get("tool_calls") or ()
-        yield self._thought(message)
-        yield from map(self._call, last.calls)
-        natives = message.get("tool_responses") or ()
-        for native, told in zip(natives, sent.get("tool_responses") or (), strict=True):
-            value = native.get("response")
-            if value != told.get("response") and self._quirks.applies(Cause.STRUCTURED_RESULT):
-                value = told.get("response")
-            yield self._response(native.get("name") or "unknown", value)
-            last.answered = True
+        self._last = _Message(role=role, message=message, sent=sent)
+        if role == MODEL:
+            self._last.calls = message.get("tool_calls") or ()
+            yield self._thought(message)
+            yield from map(self._call, self._last.calls)
+            yield from self._native_results(self._last)
 
     def _thought(self, message: JsonObject) -> str:
         thought = message.get("reasoning") or message.get("reasoning_content")
@@ -150,6 +137,16 @@ class _Writer:
         members = pairs(arguments or {}, self._quirks)
         return f"<|tool_call>call:{function.get('name', '')}{{{members}}}<tool_call|>"
 
+    def _native_results(self, last: _Message) -> Iterator[str]:
+        """Write results that stand in the message of their calls, a form that Ollama lacks."""
+        ours = last.message.get("tool_responses") or ()
+        for native, told in zip(ours, last.sent.get("tool_responses") or (), strict=True):
+            value = native.get("response")
+            if value != told.get("response") and self._quirks.applies(Cause.STRUCTURED_RESULT):
+                value = told.get("response")
+            yield self._response(native.get("name") or "unknown", value)
+            last.answered = True
+
     def _result(self, message: JsonObject, sent: JsonObject) -> Iterator[str]:
         last = self._last
         if last is None or not last.calls:
@@ -162,14 +159,14 @@ class _Writer:
         if sent.get("images") and self._quirks.applies(Cause.IMAGE_TAG):
             text = as_text(sent.get("content"))
             if not self._quirks.applies(Cause.IMAGE_TAG_AT_START):
-                text = self._tagged(text, len(sent["images"]))
+                text = self._texts.tagged(text, len(sent["images"]))
             yield self._response(name, text)
         elif not isinstance(content, str) and self._quirks.applies(Cause.STRUCTURED_RESULT):
             yield self._response(name, as_text(sent.get("content")))
         elif isinstance(content, list):
             texts = (part["text"] for part in content if part.get("type") == "text")
             yield self._response(name, "".join(map(str, texts)))
-            yield from (_PLACEHOLDERS.get(part.get("type"), "") for part in content)
+            yield from map(placeholder, content)
         elif isinstance(content, dict) and content:
             raise RenderError("a result is an object, which the template takes for a list of parts")
         else:
@@ -187,7 +184,7 @@ class _Writer:
         last = self._last
         if last is None:
             return
-        text = self._text(last.message, last.sent, last.role)
+        text = self._texts.message(last.message, last.sent, last.role)
         yield text
         sent = bool(last.sent.get("content") or last.sent.get("images"))
         there = self._quirks.pick(Cause.TEXT_UNSTRIPPED, bool(text), sent)
@@ -197,11 +194,10 @@ class _Writer:
             yield "<turn|>\n"
 
     def _closes(self, last: _Message, following: str | None, there: bool) -> bool:
-        goes_on = last.role == "model" and following == "assistant"
+        goes_on = last.role == MODEL and following == "assistant"
         waits = last.answered and not there
-        return self._quirks.pick(
-            Cause.TURN_END, not goes_on and not (waits and not following), not waits
-        )
+        ours = not goes_on and not (waits and following is None)
+        return self._quirks.pick(Cause.TURN_END, ours, not waits)
 
     def _generation(self) -> str:
         last = self._last
@@ -214,54 +210,13 @@ class _Writer:
         silent = not self._thinks and self._quirks.pick(Cause.EMPTY_THOUGHT, large, not large)
         return "<|turn>model\n" + (f"{_OPEN_THOUGHT}{CHANNEL_END}" if silent else "")
 
-    def _text(self, message: JsonObject, sent: JsonObject, role: str) -> str:
-        content, media = message.get("content"), len(sent.get("images") or ())
-        if media and self._quirks.applies(Cause.IMAGE_TAG):
-            return self._tagged(self._plain(as_text(sent.get("content")), role), media)
-        if isinstance(content, str):
-            return self._plain(content, role)
-        if not isinstance(content, list):
-            return ""
-        ours = "".join(self._part(part, role) for part in content)
-        if media:
-            return ours
-        theirs = self._plain(as_text(sent.get("content")), role)
-        return self._quirks.pick(Cause.TEXT_PARTS, ours, theirs)
-
-    def _part(self, part: JsonObject, role: str) -> str:
-        if part.get("type") != "text":
-            return _PLACEHOLDERS.get(str(part.get("type")), "")
-        return self._plain(part["text"], role) + " " * (role == "instructions")
-
-    def _plain(self, text: str, role: str) -> str:
-        if role == "model":
-            text = self._quirks.pick(
-                Cause.CHANNEL_TAG, _without_thoughts(text), _without_closed_thoughts(text)
-            )
-        return self._quirks.pick(Cause.CONTROL_WHITESPACE, text.strip(), text.strip(GO_SPACE))
-
-    def _tagged(self, text: str, media: int) -> str:
-        """Return a text with the numbered tags of its media."""
-        tags = [f"[img-{self._media + n}]" for n in range(media)]
-        self._media += media
-        at_start = "".join(tags) + text
-        if "[img-" in text:
-            return self._quirks.pick(Cause.IMAGE_TAG_AT_START, text, at_start)
-        slots = min(media, text.count(_SLOT))
-        for tag in tags[:slots]:
-            text = text.replace(_SLOT, tag, 1)
-        blank = " " if tags[slots:] and text and text[0] not in GO_SPACE else ""
-        return self._quirks.pick(
-            Cause.IMAGE_TAG_AT_START, "".join(tags[slots:]) + blank + text, at_start
-        )
-
-    def _launch(self, messages: Sequence[tuple[JsonObject, JsonObject]]) -> Iterator[str]:
+    def _launch(self, messages: Sequence[Views]) -> Iterator[str]:
         for message, sent in messages:
-            role = "model" if message["role"] == "assistant" else message["role"]
-            text = self._plain(as_text(sent.get("content")), role)
+            role = MODEL if message["role"] == "assistant" else message["role"]
+            text = self._texts.plain(as_text(sent.get("content")), role)
             if role == "user":
-                text = self._tagged(text, len(sent.get("images") or ()))
-            calls = message.get("tool_calls") or () if role == "model" else ()
+                text = self._texts.tagged(text, len(sent.get("images") or ()))
+            calls = message.get("tool_calls") or () if role == MODEL else ()
             yield launch.turn(role, text, "".join(map(self._call, calls)))
         if self._conversation.add_generation_prompt:
             yield "<|turn>model\n"
@@ -281,18 +236,3 @@ def _sent_name(sent: JsonObject, caller: JsonObject) -> str:
             if call.get("id") == wanted:
                 return str(call["function"].get("name") or "")
     return str(sent.get("tool_name") or "unknown")
-
-
-def _without_thoughts(text: str) -> str:
-    return "".join(piece.split(CHANNEL)[0] for piece in text.split(CHANNEL_END))
-
-
-def _without_closed_thoughts(text: str) -> str:
-    """Return a text without the thoughts in it, each from its opening tag to the next closing."""
-    kept = []
-    while True:
-        before, opened, text = text.partition(CHANNEL)
-        kept.append(before)
-        _, closed, text = text.partition(CHANNEL_END)
-        if not opened or not closed:
-            return "".join(kept)

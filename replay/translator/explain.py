@@ -56,8 +56,7 @@ def explain(conversation: Conversation, prompt: str, likely: Habits) -> Explanat
         prompt: What Ollama made of it.
         likely: Habits that the server's version is known for.
     """
-    search = _Search(conversation, prompt)
-    search.count_dropped(likely)
+    search = _Search(conversation, prompt, likely)
     on = search.climb(likely)
     for era in eras():
         if search.score(on).exact:
@@ -66,7 +65,7 @@ def explain(conversation: Conversation, prompt: str, likely: Habits) -> Explanat
     on = search.simplest(on)
     places = [search.place(cause, on) for cause in on]
     if not search.score(on).exact:
-        places.append(search.rest(on))
+        places.append(search.place(search.shortfall(on), on))
     places.sort(key=lambda place: (place.offset, place.cause is Cause.UNEXPLAINED, place.cause))
     return Explanation(
         places=tuple(places), dropped=search.dropped if Cause.HISTORY_DROPPED in on else 0
@@ -80,31 +79,27 @@ class _Score:
     """Characters at the beginning that are right; -1 where there is no prompt at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What comes out with one set of habits."""
-
-    text: str | None
-    occasions: Habits = frozenset()
+    score: _Score
+    occasions: Habits
     """Habits that make a difference beside others that are on."""
-    problem: str = ""
-    """Why there is no text."""
 
 
 class _Search:
     """One prompt and everything that was tried to write it."""
 
-    def __init__(self, conversation: Conversation, prompt: str) -> None:
+    def __init__(self, conversation: Conversation, prompt: str, likely: Habits) -> None:
         self._conversation = conversation
         self._prompt = prompt
         self._attempts: dict[Habits, _Attempt] = {}
         self._system = _foreign_system(conversation, prompt)
-        self.dropped = 0
+        self.dropped = self._count_dropped(likely)
 
     def climb(self, on: Habits) -> Habits:
         """Change habits one by one, or two by two, as long as that helps."""
         while not (score := self.score(on)).exact:
-            occasions = sorted(self._occasions(on))
+            occasions = sorted(self._attempt(on).occasions)
             steps = [on ^ {cause} for cause in occasions]
             best = max(steps, key=self.score, default=on)
             if self.score(best) <= score and len(occasions) <= MAX_PAIRED:
@@ -118,7 +113,7 @@ class _Search:
     def simplest(self, on: Habits) -> Habits:
         """Take back every habit that contributes nothing."""
         score = self.score(on)
-        on &= self._occasions(on)
+        on &= self._attempt(on).occasions
         for cause in sorted(on):
             if self.score(on - {cause}) >= score:
                 on -= {cause}
@@ -126,59 +121,61 @@ class _Search:
 
     def score(self, on: Habits) -> _Score:
         """Return how well the prompt comes out."""
-        text = self._attempt(on).text
-        if text is None:
-            return _Score(False, -1)
-        return _Score(text == self._prompt, shared(text, self._prompt))
+        return self._attempt(on).score
 
     def place(self, cause: Cause, on: Habits) -> Place:
         """Return where one of the causes shows: what is written without it, and from where on."""
-        attempt = self._attempt(on - {cause})
-        without = attempt.problem if attempt.text is None else attempt.text
+        try:
+            without = self._render(on - {cause})[0]
+        except RenderError as err:
+            without = str(err)
         return Place(cause=cause, offset=shared(without, self._prompt), without=without)
 
-    def rest(self, on: Habits) -> Place:
-        """Return where the explanation ends."""
-        rejected = self._attempt(on).text is None
-        return self.place(Cause.TEMPLATE_REFUSES if rejected else Cause.UNEXPLAINED, on)
+    def shortfall(self, on: Habits) -> Cause:
+        """Return the cause of what is wrong with the best attempt."""
+        return Cause.UNEXPLAINED if self.score(on).shared >= 0 else Cause.TEMPLATE_REFUSES
 
     def _attempt(self, on: Habits) -> _Attempt:
         if on not in self._attempts:
-            try:
-                text, met = render(self._adapted(on), on)
-            except RenderError as err:
-                self._attempts[on] = _Attempt(text=None, problem=str(err))
-            else:
-                self._attempts[on] = _Attempt(text=text, occasions=met)
+            self._attempts[on] = self._try(on)
         return self._attempts[on]
 
-    def _occasions(self, on: Habits) -> Habits:
+    def _try(self, on: Habits) -> _Attempt:
         more = [Cause.MODELFILE_SYSTEM] * bool(self._system)
         more += [Cause.HISTORY_DROPPED] * bool(self.dropped)
-        return self._attempt(on).occasions.union(more)
+        try:
+            text, met = self._render(on)
+        except RenderError:
+            return _Attempt(_Score(False, -1), frozenset(more))
+        score = _Score(text == self._prompt, shared(text, self._prompt))
+        return _Attempt(score, met.union(more))
 
-    def _adapted(self, on: Habits) -> Conversation:
+    def _render(self, on: Habits) -> tuple[str, Habits]:
         conversation = self._conversation
         if Cause.MODELFILE_SYSTEM in on and self._system:
             conversation = conversation.with_system(self._system)
         if Cause.HISTORY_DROPPED in on:
             conversation = conversation.without_oldest(self.dropped)
-        return conversation
+        return render(conversation, on)
 
-    def count_dropped(self, on: Habits) -> None:
+    def _count_dropped(self, on: Habits) -> int:
         """Guess how many messages are missing, where the prompt is shorter than it should be."""
-        whole = self._adapted(on | {Cause.MODELFILE_SYSTEM})
-        size, most = len(self._prompt), len(whole.messages) - 1
+        whole, size = self._conversation, len(self._prompt)
+        if self._system:
+            whole = whole.with_system(self._system)
 
         def cut(count: int) -> str:
             return render(whole.without_oldest(count), on)[0]
 
-        known = self._attempt(on).text
-        if known is None or most < 1 or len(known) <= size:
-            return
-        fewest = bisect_left(range(most), True, key=lambda count: len(cut(count)) <= size)
-        near = range(max(1, fewest - 2), fewest + 1)
-        self.dropped = max(near, key=lambda count: shared(cut(count), self._prompt), default=0)
+        try:
+            if len(self._render(on)[0]) <= size:
+                return 0
+            most = len(whole.messages) - 1
+            fewest = bisect_left(range(most), True, key=lambda count: len(cut(count)) <= size)
+            near = range(max(1, fewest - 2), min(fewest, most) + 1)
+            return max(near, key=lambda count: shared(cut(count), self._prompt), default=0)
+        except RenderError:
+            return 0
 
 
 def _foreign_system(conversation: Conversation, prompt: str) -> str | None:

@@ -9,6 +9,7 @@ from tonearm.canonical import JsonObject, canonical_bytes
 from tonearm.model import Answer, ChatRequest, Take, ToolCall
 from tonearm.replay.compare import folded
 from tonearm.replay.translator.causes import V0_32_1, release
+from tonearm.replay.translator.conversation import thinks
 from tonearm.replay.translator.segments import Segment, cut
 from tonearm.templates import ChatFormat
 
@@ -67,18 +68,12 @@ def hear(
     )
 
 
-def thinks(request: ChatRequest, take: Take) -> bool:
-    """Return whether the model was to think; where the server does not say if it can, it can."""
-    capabilities = take.pin.capabilities if take.pin else ()
-    return request.thinks(not capabilities or "thinking" in capabilities)
-
-
 def _opened(request: ChatRequest, take: Take) -> bool:
     """Tell by the last message, as Ollama does since v0.32.1, whatever the prompt ends with."""
     version = release(take.pin.server_version if take.pin else None)
-    last = request.messages[-1] if request.messages else {}
-    after_result = str(last.get("role")).lower() == "tool" and thinks(request, take)
-    return after_result and (version is None or version >= V0_32_1)
+    last = request.messages[-1] if request.messages else None
+    role = str(last.get("role")).lower() if isinstance(last, dict) else ""
+    return role == "tool" and thinks(request, take) and (version is None or version >= V0_32_1)
 
 
 def _exactly(call: ToolCall) -> tuple[str, bytes]:
