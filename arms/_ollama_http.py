@@ -72,7 +72,7 @@ class OllamaServer:
         """
         assert self._session is not None, "open() comes first"
         started = time.monotonic()
-        data = json.dumps(body, ensure_ascii=False).encode()
+        data = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.post(self.url + path, data=data, headers=headers) as response:
