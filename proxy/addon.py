@@ -11,6 +11,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from weakref import WeakSet
 
@@ -22,6 +23,7 @@ from tonearm import wire
 from tonearm.model import HttpRequest, Outcome
 from tonearm.proxy.address import Address
 from tonearm.proxy.capture import Capture
+from tonearm.proxy.gate import Gate
 from tonearm.proxy.refusal import http_layer, refusal
 from tonearm.proxy.tally import Tally
 from tonearm.proxy.tee import Breaker, Tee
@@ -34,6 +36,18 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+STREAM_BYTES = 64 << 10
+"""A request that is longer is passed on while it comes; a shorter one comes in one piece anyway."""
+
+
+def _is_large(request: http.Request) -> bool:
+    """Return whether a request is to be passed on before it has come to its end."""
+    if "transfer-encoding" in request.headers:
+        return True
+    length = request.headers.get("content-length", "0")
+    return length.isdecimal() and int(length[:20]) > STREAM_BYTES
+
+
 def fail_open[Argument](
     hook: Callable[[Recorder, Argument], None],
 ) -> Callable[[Recorder, Argument], None]:
@@ -44,8 +58,9 @@ def fail_open[Argument](
         try:
             hook(self, argument)
         except BaseException as err:
-            self.give_up(argument, f"recorder fault in {hook.__name__}: {type(err).__name__}")
-            logger.exception("the recorder failed, the traffic goes on")
+            with suppress(BaseException):  # counting is part of the recorder that fails
+                self.give_up(argument, f"recorder fault in {hook.__name__}: {type(err).__name__}")
+                logger.exception("the recorder failed, the traffic goes on")
 
     return guarded
 
@@ -60,11 +75,13 @@ class Recorder:
         sink: Callable[[Capture], None],
         tally: Tally,
         *,
+        gate: Gate | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], str] = utc_now,
     ) -> None:
         self._sink = sink
         self._tally = tally
+        self._gate = gate or Gate(tally=tally)
         self._clock = clock
         self._now = now
         self._breaker = Breaker()
@@ -82,7 +99,7 @@ class Recorder:
     @fail_open
     def next_layer(self, asking: NextLayer) -> None:
         """Choose what reads a new connection."""
-        asking.layer = asking.layer or http_layer(asking)
+        asking.layer = asking.layer or http_layer(asking, self._gate)
 
     @fail_open
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -93,12 +110,19 @@ class Recorder:
             request.stream = True
             self._tally.passed += 1
             return
-        self._open[flow] = Capture(
+        large = _is_large(request)
+        request.stream = large  # before anything that could fail
+        capture = Capture(
             method=request.method,
             uri=request.url,
             started_at=self._now(),
             started_s=self._clock(),
+            refused=flow.error is not None,
         )
+        if large:
+            capture.upload = Tee(clock=self._clock)
+            request.stream = capture.upload
+        self._open[flow] = capture
 
     @fail_open
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -168,9 +192,12 @@ class Recorder:
         if capture.tee is None and capture.status and not capture.own_body:
             self._tally.lose("copying is switched off after several faults")
             return
-        if capture.tee is not None:
-            capture.tee.stop()
-            self._breaker.count(fault=capture.tee.fault is not None)
+        capture.stop()
+        tees = [tee for tee in (capture.upload, capture.tee) if tee is not None]
+        if tees:
+            self._breaker.count(fault=any(tee.fault for tee in tees))
+        self._tally.outcomes[capture.outcome] += 1
+        self._tally.copied_bytes += capture.size_bytes
         self._sink(capture)
 
     def _record_refusal(self, capture: Capture, flow: http.HTTPFlow) -> None:
@@ -178,11 +205,11 @@ class Recorder:
         upstream = Address(
             scheme=flow.request.scheme, host=flow.request.host, port=flow.request.port
         )
-        # A request that mitmproxy itself refuses is not read to its end.
-        capture.status = 502 if flow.request.timestamp_end else 400
+        capture.status = 400 if capture.refused else 502
         capture.reason = status_codes.RESPONSES[capture.status]
         capture.response_fields = ((b"content-type", b"application/json"),)
         capture.own_body = refusal(
+            flow.request.path,
             capture.status,
             capture.error or "",
             upstream=upstream.url,

@@ -57,8 +57,13 @@ def parse_upstream(url: str) -> Address:
     return Address(scheme=parts.scheme, host=parts.hostname or "127.0.0.1", port=port)
 
 
-def parse_listen(text: str) -> Address:
-    """Return the address on which the recorder is to listen; port 0 lets the system choose.
+def parse_listen(text: str, *, remote: bool = False, option: str = "--listen") -> Address:
+    """Return an address on which the recorder is to listen; port 0 lets the system choose.
+
+    Args:
+        text: As on the command line.
+        remote: Whether other machines may reach it.
+        option: What the command line calls it.
 
     Raises:
         UsageError: The text is not ``HOST:PORT``, or other machines could reach the address.
@@ -67,13 +72,13 @@ def parse_listen(text: str) -> Address:
         parts = urlsplit(f"//{text.strip()}")
         host, port = parts.hostname, parts.port
     except ValueError as err:
-        raise UsageError(f"--listen {text}: {err}") from err
+        raise UsageError(f"{option} {text}: {err}") from err
     if not host or port is None or parts.path:
-        raise UsageError(f"--listen {text}: expected HOST:PORT, for example 127.0.0.1:11435")
+        raise UsageError(f"{option} {text}: expected HOST:PORT, for example 127.0.0.1:11435")
     address = Address(host=host, port=port)
-    if not address.loopback:
+    if not address.loopback and not remote:
         raise UsageError(
-            f"--listen {text}: listening for other machines is not offered yet; "
-            "use 127.0.0.1, ::1 or localhost"
+            f"{option} {text}: other machines could reach this address; "
+            "use 127.0.0.1, ::1 or localhost, or see --allow-remote"
         )
     return address

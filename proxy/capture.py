@@ -31,8 +31,13 @@ class Capture:
     """UTC, ISO 8601."""
     started_s: float
     """On the clock that the tee reads."""
+    refused: bool = False
+    """Whether mitmproxy itself found fault with the request, so that it was sent nowhere."""
     request_fields: Fields = ()
     request_body: bytes = b""
+    """Of a request that was read to its end before it was passed on."""
+    upload: Tee | None = None
+    """The copy of a request that was passed on while it came."""
     status: int = 0
     reason: str = ""
     response_fields: Fields = ()
@@ -46,8 +51,14 @@ class Capture:
     @property
     def size_bytes(self) -> int:
         """How much memory the bodies hold."""
-        copied = self.tee.size_bytes if self.tee else 0
+        copied = sum(tee.size_bytes for tee in (self.upload, self.tee) if tee)
         return len(self.request_body) + copied + len(self.own_body)
+
+    def stop(self) -> None:
+        """Copy nothing more: the capture belongs to another thread from now on."""
+        for tee in (self.upload, self.tee):
+            if tee is not None:
+                tee.stop()
 
     def exchange(self) -> Exchange:
         """Return the exchange that was captured."""
@@ -58,7 +69,7 @@ class Capture:
                 method=self.method,
                 uri=self.uri,
                 headers=_decode(self.request_fields),
-                body=self.request_body,
+                body=self.upload.body if self.upload else self.request_body,
             ),
             response=HttpResponse(
                 status=status,
@@ -75,17 +86,19 @@ class Capture:
 
     def _end(self) -> tuple[Outcome, str | None]:
         """Return how the exchange ended; a copy with a hole outweighs how the original ended."""
-        if self.tee is None or self.tee.whole:
-            return self.outcome, self.error
-        if self.tee.fault is not None:
-            return Outcome.TRUNCATED, f"the copy stopped: {self.tee.fault} in the recorder"
-        kept, all_ = self.tee.size_bytes, self.tee.size_bytes + self.tee.dropped_bytes
-        return Outcome.TRUNCATED, f"the first {kept} of {all_} bytes of the response were kept"
+        holes = [
+            tee.hole(what)
+            for what, tee in (("request", self.upload), ("response", self.tee))
+            if tee is not None and not tee.whole
+        ]
+        if holes:
+            return Outcome.TRUNCATED, "; ".join(hole for hole in holes if hole)
+        if self.upload and not self.upload.ended and self.outcome is Outcome.COMPLETE:
+            return Outcome.TRUNCATED, "the answer came before the request was read to its end"
+        return self.outcome, self.error
 
     def _body(self) -> bytes:
-        if self.tee is None:
-            return self.own_body
-        return b"".join(piece for _, piece in self.tee.pieces)
+        return self.tee.body if self.tee else self.own_body
 
     def _chunks(self) -> tuple[Chunk, ...]:
         pieces = self.tee.pieces if self.tee else []

@@ -12,14 +12,33 @@ from tonearm.proxy.address import Address
 from tonearm.proxy.interrupts import Interrupts
 
 
-def environment(base: Mapping[str, str], recorder: Address) -> dict[str, str]:
-    """Return an environment in which the usual clients find the recorder."""
+def environment(
+    base: Mapping[str, str], recorder: Address, *, upstream: Address, mode: str
+) -> dict[str, str]:
+    """Return an environment in which the usual clients find their way through the recorder.
+
+    Args:
+        base: The environment to start from.
+        recorder: Where the recorder listens.
+        upstream: Where Ollama is.
+        mode: How traffic gets to the recorder; from ``local`` on clients need not be told.
+    """
+    if mode == "reverse":
+        return {**base, **_servers(recorder)}
+    env = {**base, **_servers(upstream)}
+    if mode != "regular":
+        return env
+    for name in ("no_proxy", "NO_PROXY"):
+        env.pop(name, None)
+    return env | {"http_proxy": recorder.url, "HTTP_PROXY": recorder.url}
+
+
+def _servers(address: Address) -> dict[str, str]:
     return {
-        **base,
-        "OLLAMA_HOST": recorder.url,
-        "OLLAMA_BASE_URL": recorder.url,
-        "OPENAI_BASE_URL": f"{recorder.url}/v1",
-        "ANTHROPIC_BASE_URL": recorder.url,
+        "OLLAMA_HOST": address.url,
+        "OLLAMA_BASE_URL": address.url,
+        "OPENAI_BASE_URL": f"{address.url}/v1",
+        "ANTHROPIC_BASE_URL": address.url,
     }
 
 

@@ -11,16 +11,23 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import time
 from collections.abc import Collection
 
 from mitmproxy import options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
+from mitmproxy.connection import Client
 from mitmproxy.master import Master
+from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.server import ConnectionHandler
 
 from tonearm.errors import CaptureError
 from tonearm.proxy.addon import Recorder
 from tonearm.proxy.address import Address
+from tonearm.proxy.gate import Gate
+from tonearm.proxy.refusal import fit
+from tonearm.proxy.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +35,36 @@ IDLE_TIMEOUT_S = 24 * 60 * 60
 """mitmproxy cuts what is silent for this long; loading a model and reading a prompt are silent."""
 
 POLL_S = 0.02
+SWEEP_S = 1.0
 HANG_UP_S = 5.0
 
 
 class Proxy:
-    """A reverse proxy in front of one upstream, watched by a recorder.
+    """A proxy in front of one upstream, watched by a recorder.
 
     All of it runs on one event loop, which ``start`` must be called from.
     """
 
-    def __init__(self, recorder: Recorder, *, upstream: Address, listen: Address) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        upstream: Address,
+        listen: Address,
+        mode: str = "reverse",
+        gate: Gate | None = None,
+        max_clients: int | None = None,
+    ) -> None:
         self._recorder = recorder
         self._upstream = upstream
         self._listen = listen
+        self._mode = mode
+        self._gate = gate or Gate(tally=Tally())
+        self._max_clients = max_clients or most_clients()
         self._server = proxyserver.Proxyserver()
         self._master: Master | None = None
         self._task: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> Address:
         """Listen, and return the address that was taken.
@@ -56,33 +77,69 @@ class Proxy:
         ready = _Ready(asyncio.get_running_loop().create_future())
         self._master = Master(self._options())
         self._master.addons.add(
-            core.Core(), self._server, self._recorder, next_layer.NextLayer(), ready
+            core.Core(), self._server, self._recorder, next_layer.NextLayer(), self, ready
         )
         if self._upstream.scheme == "https":
             self._master.addons.add(tlsconfig.TlsConfig())
         self._master.options.update(
             connection_strategy="lazy",  # no upstream connection for a client that never asks
-            keep_host_header=True,  # Ollama refuses foreign names; that guard must not be lifted
+            # Ollama on this machine refuses foreign names; that guard must not be lifted. Where the
+            # gate keeps that guard, a server elsewhere is told its own name.
+            keep_host_header=not self._gate.guards_host,
+            allow_hosts=[] if self._mode in ("reverse", "regular") else self._places(),
         )
         self._task = asyncio.create_task(self._master.run())
         await asyncio.wait({self._task, ready.future}, return_when=asyncio.FIRST_COMPLETED)
-        return await self._address()
+        address = await self._address()
+        self._sweeper = asyncio.create_task(self._sweep())
+        return address
 
     async def _address(self) -> Address:
         failure = next((s.last_exception for s in self._server.servers if s.last_exception), None)
         if failure is None and self._server.listen_addrs():
             host, port, *_ = self._server.listen_addrs()[0]
             return Address(host=host, port=port)
+        if failure is None and any(server.is_running for server in self._server.servers):
+            return self._listen  # the local mode takes traffic from programs, not from a port
         await self.stop()
         raise CaptureError(_cannot_listen(self._listen, failure)) from failure
 
     def _options(self) -> options.Options:
         return options.Options(
-            mode=[f"reverse:{self._upstream.url}"],
+            mode=[f"reverse:{self._upstream.url}" if self._mode == "reverse" else self._mode],
             listen_host=self._listen.host,
             listen_port=self._listen.port,
             tcp_timeout=IDLE_TIMEOUT_S,
         )
+
+    def _places(self) -> list[str]:
+        """Return patterns for the upstream's addresses; traffic to others passes unread."""
+        own = self._upstream
+        hosts = {own.host, *(("127.0.0.1", "::1", "localhost") if own.loopback else ())}
+        return [f"^{re.escape(host)}:{own.port}$" for host in sorted(hosts)]
+
+    def next_layer(self, asking: NextLayer) -> None:
+        """Have the gate asked in every mode; mitmproxy calls this after its own choice."""
+        fit(asking.layer, asking.context, self._gate)
+
+    def client_connected(self, client: Client) -> None:
+        """Make room for a client, or turn it away where nobody is idle."""
+        if len(self._server.connections) <= self._max_clients:
+            return
+        busy = self._recorder.busy_clients()
+        for handler in self._server.connections.values():
+            if handler.client.id not in busy and handler.client is not client:
+                return self._close(handler)
+        client.error = "too many clients"
+
+    async def _sweep(self) -> None:
+        """Close connections on which a request does not get on."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for name in self._gate.overdue():
+                self._gate.read(name)
+                if (handler := self._server.connections.get(name)) is not None:
+                    self._close(handler)
 
     @property
     def busy(self) -> int:
@@ -105,6 +162,8 @@ class Proxy:
 
     async def stop(self) -> None:
         """End everything; what is still under way is recorded as cut off by us."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         await self._server.servers.update([])
         self._recorder.done()
         self._hang_up()
@@ -118,9 +177,34 @@ class Proxy:
     def _hang_up(self, spared: Collection[str] = ()) -> None:
         """Close client connections as soon as what was written to them is sent."""
         for handler in self._server.connections.values():
-            transport = handler.transports.get(handler.client)
-            if handler.client.id not in spared and transport and transport.writer:
-                transport.writer.close()
+            if handler.client.id not in spared:
+                self._close(handler)
+
+    def _close(self, handler: ConnectionHandler) -> None:
+        transport = handler.transports.get(handler.client)
+        if transport and transport.writer:
+            transport.writer.close()
+
+
+SPARE_FILES = 64
+MOST_CLIENTS = 4096
+
+
+def most_clients() -> int:
+    """Return how many clients fit: each takes two of the files that the process may have open."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MOST_CLIENTS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CLIENTS + SPARE_FILES
+    soft = wanted if soft == resource.RLIM_INFINITY else soft
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(MOST_CLIENTS, (soft - SPARE_FILES) // 2))
 
 
 class _Ready:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tonearm.cassette import Shelf
 from tonearm.errors import CaptureError, UsageError, WireError
 from tonearm.proxy import child
-from tonearm.proxy.addon import Recorder
+from tonearm.proxy.addon import Recorder, utc_now
 from tonearm.proxy.address import Address
 from tonearm.proxy.filing import Filing
+from tonearm.proxy.gate import Gate
 from tonearm.proxy.interrupts import Interrupts
 from tonearm.proxy.launch import Proxy
+from tonearm.proxy.lossnote import LossNote
 from tonearm.proxy.pins import ask
 from tonearm.proxy.tally import Tally
 from tonearm.proxy.writer import Writer
+
+if TYPE_CHECKING:
+    from tonearm.proxy.metrics import Delay, MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +39,11 @@ COMMAND_GRACE_S = 10.0
 """The same after the command has ended, when as a rule nobody is left to read them."""
 
 FLUSH_S = 30.0
+NOTE_S = 5.0
+
+SWITCH_S = 0.0005
+"""How long the writer's thread may keep the event loop from running; Python's own value is ten
+times that, and every piece of an answer could have to wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +53,29 @@ class Settings:
     upstream: Address
     listen: Address
     shelf: Path
+    mode: str = "reverse"
+    """How traffic gets here, in mitmproxy's words."""
+    token: str | None = None
+    """What every request must carry."""
+    metrics: Address | None = None
+    """Where figures are shown to Prometheus."""
 
     def __post_init__(self) -> None:
-        if self.upstream.same_place(self.listen):
+        if self.mode in ("reverse", "regular") and self.upstream.same_place(self.listen):
             raise UsageError(
                 f"the upstream {self.upstream.url} is the address that the recorder itself would "
                 "listen on; give Ollama's own address with --upstream or unset OLLAMA_HOST"
             )
+
+
+def make_gate(settings: Settings, tally: Tally) -> Gate:
+    """Return the gate that keeps shut what the upstream would keep shut."""
+    return Gate(
+        tally=tally,
+        forwards_to=settings.upstream if settings.mode == "regular" else None,
+        token=settings.token,
+        guards_host=settings.mode == "reverse" and not settings.upstream.loopback,
+    )
 
 
 def record(settings: Settings, command: Sequence[str], say: Callable[[str], None]) -> Result:
@@ -63,10 +92,12 @@ def record(settings: Settings, command: Sequence[str], say: Callable[[str], None
     """
     prepare(settings.shelf)
     run = _Run(settings, say)
+    sys.setswitchinterval(SWITCH_S)
     try:
         code = asyncio.run(run.serve(command))
     finally:
         run.writer.close(FLUSH_S)
+        run.note.update_within(NOTE_S)
     return Result(code=code, tally=run.tally, address=run.address)
 
 
@@ -100,35 +131,71 @@ class _Run:
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.tally = Tally()
-        self.writer = Writer(Filing(Shelf(settings.shelf), self.tally), self.tally)
+        token = secrets.token_hex(4)
+        self.note = LossNote(settings.shelf, self.tally, token=token, now=utc_now)
+        filing = Filing(Shelf(settings.shelf), self.tally)
+        self.writer = Writer(filing, self.tally, on_idle=self.note.update)
         self.address = settings.listen
         self._settings = settings
         self._say = say
+        gate = make_gate(settings, self.tally)
         self._proxy = Proxy(
-            Recorder(self.writer.put, self.tally),
+            Recorder(self.writer.put, self.tally, gate=gate),
             upstream=settings.upstream,
             listen=settings.listen,
+            mode=settings.mode,
+            gate=gate,
         )
 
     async def serve(self, command: Sequence[str]) -> int:
         with Interrupts() as interrupts:
             self.address = await self._proxy.start()
             self.writer.start()
+            metrics = await self._show_figures()
             try:
                 await self._greet()
                 if command:
-                    env = child.environment(os.environ, self.address)
+                    env = child.environment(
+                        os.environ,
+                        self.address,
+                        upstream=self._settings.upstream,
+                        mode=self._settings.mode,
+                    )
                     code = await child.run(command, env, interrupts)
                 else:
                     code = await self._wait(interrupts)
                 await self._drain(interrupts, COMMAND_GRACE_S if command else SERVER_GRACE_S)
             finally:
                 await self._proxy.stop()
+                if metrics is not None:
+                    await metrics.stop()
         return code
+
+    async def _show_figures(self) -> MetricsServer | None:
+        if self._settings.metrics is None:
+            return None
+        from tonearm.proxy.metrics import MetricsServer, exposition
+
+        def text(delay: Delay) -> str:
+            backlog, size = self.writer.backlog, self.writer.backlog_bytes
+            return exposition(self.tally, delay, backlog=backlog, backlog_bytes=size)
+
+        metrics = MetricsServer(self._settings.metrics, text)
+        try:
+            address = await metrics.start()
+        except CaptureError:
+            await self._proxy.stop()
+            raise
+        self._say(f"figures for Prometheus at {address.url}/metrics")
+        return metrics
 
     async def _greet(self) -> None:
         url, shelf = self._settings.upstream.url, self._settings.shelf
-        self._say(f"recording Ollama at {url} into {shelf}; clients connect to {self.address.url}")
+        way = {
+            "reverse": f"clients connect to {self.address.url}",
+            "regular": f"clients use the proxy {self.address.url}",
+        }.get(self._settings.mode, f"mode {self._settings.mode}")
+        self._say(f"recording Ollama at {url} into {shelf}; {way}")
         try:
             await asyncio.to_thread(ask, url, "/api/version")
         except (OSError, WireError) as err:

@@ -17,6 +17,12 @@ class Tally:
     """Those among them in which the upstream gave no answer."""
     passed: int = 0
     """Requests that were let through unrecorded, as they are meant to be."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Requests that were not let in, by reason."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Exchanges that were seen, by how they ended."""
+    copied_bytes: int = 0
+    """Of the bodies of these exchanges."""
     conversations: int = 0
     files: int = 0
     lost: Counter[str] = field(default_factory=Counter)
@@ -32,3 +38,8 @@ class Tally:
         """Count exchanges that are safe on the disk."""
         with self._lock:
             self.recorded += exchanges
+
+    def losses(self) -> dict[str, int]:
+        """Return what is lost so far, by reason."""
+        with self._lock:
+            return dict(self.lost)

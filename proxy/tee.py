@@ -7,6 +7,7 @@ So nothing but the copy happens here, all of it is guarded, and what comes in is
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 
@@ -24,7 +25,9 @@ class Tee:
         "_keeping",
         "_limit_bytes",
         "_on_end",
+        "_rest",
         "dropped_bytes",
+        "ended",
         "fault",
         "pieces",
         "size_bytes",
@@ -34,13 +37,16 @@ class Tee:
         self,
         *,
         clock: Callable[[], float],
-        on_end: Callable[[], None],
+        on_end: Callable[[], None] | None = None,
         limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self._clock = clock
         self._on_end = on_end
         self._limit_bytes = limit_bytes
         self._keeping = True
+        self._rest = hashlib.sha256()
+        self.ended = False
+        """Whether the body came to its end."""
         self.pieces: list[tuple[float, bytes]] = []
         """Time of arrival and bytes, in one value so that no fault can part them."""
         self.size_bytes = 0
@@ -53,7 +59,9 @@ class Tee:
         """Take one piece, or the empty one that ends the body, and return that very object."""
         try:
             if not data:
-                self._on_end()
+                self.ended = True
+                if self._on_end is not None:
+                    self._on_end()
             elif self._keeping:
                 self._keep(data)
         except BaseException as err:  # SystemExit, too, would take the proxy with it
@@ -70,9 +78,27 @@ class Tee:
         """Whether everything that passed was kept."""
         return self.fault is None and not self.dropped_bytes
 
+    @property
+    def body(self) -> bytes:
+        """What was kept, in one piece."""
+        return b"".join(piece for _, piece in self.pieces)
+
+    def hole(self, what: str) -> str | None:
+        """Return what is missing from the copy of a request or a response, for a human."""
+        if self.fault is not None:
+            return f"the copy stopped: {self.fault} in the recorder"
+        if not self.dropped_bytes:
+            return None
+        kept, all_ = self.size_bytes, self.size_bytes + self.dropped_bytes
+        return (
+            f"the first {kept} of {all_} bytes of the {what} were kept; "
+            f"the others have the SHA-256 {self._rest.hexdigest()}"
+        )
+
     def _keep(self, data: bytes) -> None:
         if self.dropped_bytes or self.size_bytes + len(data) > self._limit_bytes:
             self.dropped_bytes += len(data)
+            self._rest.update(data)
             return
         self.pieces.append((self._clock(), data))
         self.size_bytes += len(data)

@@ -36,12 +36,14 @@ class Writer:
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._filing = filing
         self._tally = tally
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._clock = clock
+        self._on_idle = on_idle
         self._queue: SimpleQueue[Capture | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._items = 0
@@ -55,6 +57,11 @@ class Writer:
     def backlog(self) -> int:
         """How many captures wait to be written, the one being written included."""
         return self._items
+
+    @property
+    def backlog_bytes(self) -> int:
+        """How much memory the bodies of these hold."""
+        return self._bytes
 
     def start(self) -> None:
         """Start the thread; it first reads what the shelf already holds."""
@@ -114,6 +121,7 @@ class Writer:
                 pass
             self._filing.sync()
             self._synced_s = self._clock()
+        self._on_idle()
         return self._queue.get()
 
     def _write(self, capture: Capture) -> None:

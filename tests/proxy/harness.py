@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,6 +19,7 @@ import httpx
 from tonearm.proxy.addon import Recorder
 from tonearm.proxy.address import Address, parse_listen
 from tonearm.proxy.capture import Capture
+from tonearm.proxy.gate import Gate
 from tonearm.proxy.launch import Proxy
 from tonearm.proxy.tally import Tally
 
@@ -166,13 +167,19 @@ async def recording(
     *,
     clock: Callable[[], float] | None = None,
     now: Callable[[], str] | None = None,
+    sink: Callable[[Capture], None] | None = None,
+    tally: Tally | None = None,
+    gate: Mapping[str, Any] | None = None,
+    **proxy_parts: Any,
 ) -> AsyncIterator[Recording]:
     """Run a recorder in front of a server, and a client that talks to the recorder."""
     captures: asyncio.Queue[Capture] = asyncio.Queue()
-    tally = Tally()
+    tally = tally or Tally()
     parts = {name: part for name, part in (("clock", clock), ("now", now)) if part}
-    recorder = Recorder(captures.put_nowait, tally, **parts)
-    proxy = Proxy(recorder, upstream=upstream, listen=parse_listen("127.0.0.1:0"))
+    keeper = Gate(tally=tally, **(gate or {}))
+    recorder = Recorder(sink or captures.put_nowait, tally, gate=keeper, **parts)
+    listen = parse_listen("127.0.0.1:0")
+    proxy = Proxy(recorder, upstream=upstream, listen=listen, gate=keeper, **proxy_parts)
     address = await proxy.start()
     found = Recording(address.url, address, proxy, recorder, tally, captures)
     async with AsyncExitStack() as stack:

@@ -151,7 +151,6 @@ def test_an_upstream_without_an_answer_is_recorded_with_what_the_client_got(reco
 
 def test_a_request_that_mitmproxy_refuses_is_a_400(recorder, captures):
     found = flow()
-    found.request.timestamp_end = None
     found.response = None
     found.error = tflow.terr("Received an invalid header")
     recorder.requestheaders(found)

@@ -40,8 +40,12 @@ def test_the_recorder_listens_on_loopback(text, url):
 
 @pytest.mark.parametrize("text", ["0.0.0.0:1", "[::]:1", "192.168.1.5:11435", "example.org:80"])
 def test_no_other_machine_is_let_in(text):
-    with pytest.raises(UsageError, match="listening for other machines is not offered yet"):
+    with pytest.raises(UsageError, match="other machines could reach this address"):
         parse_listen(text)
+
+
+def test_other_machines_are_let_in_where_that_is_wanted():
+    assert parse_listen("0.0.0.0:1", remote=True).url == "http://0.0.0.0:1"
 
 
 @pytest.mark.parametrize("text", ["", "127.0.0.1", "127.0.0.1:x", ":80", "127.0.0.1:80/x", "::1"])

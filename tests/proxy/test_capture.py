@@ -1,5 +1,7 @@
 """What the hooks saw becomes an exchange."""
 
+import hashlib
+
 import pytest
 
 from tonearm.model import Chunk, HttpRequest, Outcome
@@ -56,7 +58,35 @@ def test_a_body_beyond_the_limit_is_truncated_and_says_by_how_much():
 
     assert exchange.outcome is Outcome.TRUNCATED
     assert exchange.response.body == b"12345"
-    assert exchange.error == "the first 5 of 8 bytes of the response were kept"
+    assert exchange.error == (
+        "the first 5 of 8 bytes of the response were kept; "
+        f"the others have the SHA-256 {hashlib.sha256(b'678').hexdigest()}"
+    )
+
+
+def test_a_request_that_was_copied_while_it_came_is_put_together():
+    upload = copied(b"par", b"tial", b"", clock=lambda: 100.5)
+    exchange = capture(tee=copied(b"x"), upload=upload).exchange()
+
+    assert exchange.request.body == b"partial"
+    assert exchange.outcome is Outcome.COMPLETE
+
+
+def test_a_request_that_was_not_read_to_its_end_is_never_complete():
+    """A server may answer, with an error say, before it has read all."""
+    upload = copied(b"par", clock=lambda: 100.5)
+    exchange = capture(tee=copied(b"x"), upload=upload).exchange()
+
+    assert exchange.outcome is Outcome.TRUNCATED
+    assert exchange.error == "the answer came before the request was read to its end"
+
+
+def test_a_request_beyond_the_limit_is_truncated_and_says_so():
+    upload = copied(b"12345", b"678", b"", limit_bytes=6, clock=lambda: 100.5)
+    exchange = capture(tee=copied(b"x"), upload=upload).exchange()
+
+    assert exchange.outcome is Outcome.TRUNCATED
+    assert exchange.error.startswith("the first 5 of 8 bytes of the request were kept")
 
 
 def test_a_fault_of_the_copy_is_never_a_complete_exchange():

@@ -53,10 +53,10 @@ def tonearm(*args):
 
 
 @asynccontextmanager
-async def started(*args, **env):
+async def started(*args, command=None, **env):
     """Run a recorder; it is gone when the block ends."""
     process = await asyncio.create_subprocess_exec(
-        *tonearm(*args),
+        *(command or tonearm(*args)),
         env=os.environ | {"OLLAMA_HOST": ""} | env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -169,7 +169,7 @@ def test_a_port_in_use_is_one_line_and_the_command_is_not_run(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "code", "problem"),
     [
-        (("--listen", "0.0.0.0:11435"), 2, "listening for other machines is not offered yet"),
+        (("--listen", "0.0.0.0:11435"), 2, "other machines could reach this address"),
         (("--upstream", "127.0.0.1:11435"), 2, "the address that the recorder itself would"),
         (("--upstream", "http://gateway/ollama"), 2, "a path"),
         (("--listen", "127.0.0.1:0", "--", "no-such-command-anywhere"), 2, "cannot run"),
@@ -294,9 +294,12 @@ def test_the_summary_names_every_loss(tmp_path):
     tally = Tally(recorded=2, unanswered=1, passed=1, conversations=1, files=1)
     tally.lose("the queue to the writer was full", 3)
 
-    assert summary(tally, tmp_path) == [
+    tally.refused["its token is missing or wrong"] += 2
+
+    assert [line for line, _ in summary(tally, tmp_path)] == [
         f"2 exchanges recorded: 1 conversation, 1 file in {tmp_path}; "
         "1 other request passed through",
         "1 exchange without an answer from Ollama",
+        "2 requests refused: its token is missing or wrong",
         "3 exchanges LOST: the queue to the writer was full",
     ]

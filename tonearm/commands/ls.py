@@ -6,15 +6,16 @@ import argparse
 import json
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
-from tonearm import cassette, stitch
+from tonearm import cassette, losses, stitch
 from tonearm.canonical import JsonObject
-from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_SAME, CassetteError
+from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_SAME, CassetteError, NothingToTest
+from tonearm.losses import Losses
 from tonearm.model import Exchange, Outcome
 from tonearm.terminal import cell, console
 
@@ -54,12 +55,19 @@ class _Entry:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line for each cassette; unreadable ones are listed with the reason."""
-    rows = [_entry(path).to_json() for path in cassette.find(args.shelf)]
+    notes = [note for path in args.shelf if path.is_dir() for note in losses.read(path)]
+    try:
+        rows = [_entry(path).to_json() for path in cassette.find(args.shelf)]
+    except NothingToTest:
+        if not notes:
+            raise
+        rows = []
     if args.json:
-        for row in rows:
-            sys.stdout.write(json.dumps(row) + "\n")
+        for value in [*rows, *map(asdict, notes)]:
+            sys.stdout.write(json.dumps(value) + "\n")
     else:
         _print(rows)
+        _print_losses(notes)
     return EXIT_COULD_NOT_RUN if any(row["problem"] for row in rows) else EXIT_SAME
 
 
@@ -69,6 +77,14 @@ def _entry(path: Path) -> _Entry:
     except CassetteError as err:
         return _Entry(path=path, problem=str(err))
     return _Entry(path=path, exchanges=tape.exchanges, problem=tape.torn)
+
+
+def _print_losses(notes: list[Losses]) -> None:
+    """Print what is missing from the shelf, as the recorders noted it."""
+    for note in notes:
+        for why, number in sorted(note.lost.items()):
+            text = f"{number} LOST by the recorder started {note.started_at[:19]}: {why}"
+            console().print(cell(text, "bold"))
 
 
 def _print(rows: list[JsonObject]) -> None:
