@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from tonearm.redaction.codes import escaped
 from tonearm.redaction.linear import Match, Pattern, compile_bytes
-from tonearm.redaction.view import View, escaped
+from tonearm.redaction.view import View
 
 
 class Rank(IntEnum):
@@ -44,36 +45,39 @@ type Find = Callable[[View], Iterator[Hit]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
-    """A way to find secrets, and an expression that matches where it could find some."""
+    """A way to find secrets, and a simple expression that matches wherever it could find some.
 
-    trigger: bytes | None
-    """``None`` where it is to be tried on every text."""
+    All triggers are searched for in one pass. They are without counted repetitions, each of which
+    would multiply the states that the pass has to keep.
+    """
+
+    trigger: bytes
     find: Find
 
 
 type Check = Callable[[View, Match], bool]
 
 
-def by_form(kind: str, expression: bytes, check: Check | None = None) -> Detector:
-    """Return a detector of all that an expression matches, or its first group where it has one."""
-    return _simple(kind, Rank.FORM, expression, check)
+def by_form(kind: str, trigger: bytes, rest: bytes, check: Check | None = None) -> Detector:
+    """Return a detector of texts that begin, as a word, with the trigger."""
+    return _simple(kind, Rank.FORM, trigger, rb"\b(?:" + trigger + rb")" + rest, check)
 
 
-def personal(kind: str, expression: bytes, check: Check) -> Detector:
-    """Return a detector of what an expression matches and a check confirms."""
-    return _simple(kind, Rank.PERSONAL, expression, check)
+def personal(kind: str, trigger: bytes, expression: bytes, check: Check) -> Detector:
+    """Return a detector of what an expression's group matches and a check confirms."""
+    return _simple(kind, Rank.PERSONAL, trigger, expression, check)
 
 
-def by_place(kind: str, expression: bytes, check: Check) -> Detector:
-    """Return a detector of what an expression matches in its context and a check confirms."""
-    return _simple(kind, Rank.PLACE, expression, check)
+def by_place(kind: str, trigger: bytes, expression: bytes, check: Check) -> Detector:
+    """Return a detector of what an expression's group matches in its context, if it is checked."""
+    return _simple(kind, Rank.PLACE, trigger, expression, check)
 
 
-def _simple(kind: str, rank: Rank, expression: bytes, check: Check | None) -> Detector:
+def _simple(
+    kind: str, rank: Rank, trigger: bytes, expression: bytes, check: Check | None
+) -> Detector:
     pattern = compile_bytes(expression)
-    return Detector(
-        trigger=expression, find=lambda view: _matches(kind, rank, pattern, check, view)
-    )
+    return Detector(trigger=trigger, find=lambda view: _matches(kind, rank, pattern, check, view))
 
 
 def _matches(

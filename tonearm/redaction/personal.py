@@ -94,37 +94,46 @@ def _is_mail(view: View, match: Match) -> bool:
     return not _RESERVED.search(text)
 
 
+_CALL = (
+    rb"(?i)\b(?:tel|telephone|phone|mobile|cell|fax|whatsapp|sms|call)(?:[ _-]?(?:number|no|nr))?"
+    rb"[\"']?\s*[.:=#]*\s*[\"']?"
+)
+
 DETECTORS: tuple[Detector, ...] = (
     personal(
         "credit_card",
+        rb"\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d[ -]?\d",
         rb"(?:^|[^\w.+-])(\d(?:[ -]?\d){12,18})(?:$|[^\w.-]|[.-](?:$|[^\w]))",
         _is_card,
     ),
     personal(
         "iban",
+        rb"[A-Z][A-Z]\d\d[ A-Z0-9]",
         rb"\b([A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?))\b",
         _is_account,
     ),
     personal(
         "phone",
+        rb"\+[1-9][\d (.-]",
         rb"(?:^|[^\w+.-])(\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?"
         rb"\d{1,14}(?:[ .-]?\d{2,5}){0,5})",
         _is_phone,
     ),
     personal(
         "phone",
+        rb"\d\d\d[)-] ?\d\d\d-\d",
         rb"(?:^|[^\w+.-])(\([2-9]\d{2}\) ?\d{3}-\d{4}|[2-9]\d{2}-[2-9]\d{2}-\d{4})",
         _is_phone,
     ),
     personal(
         "phone",
-        rb"(?i)\b(?:tel|telephone|phone|mobile|cell|fax|whatsapp|sms|call)"
-        rb"(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,2}[.:=#]{0,2}\s{0,2}[\"']?"
-        rb"([(+]?\d[\d ().-]{5,24}\d)",
+        _CALL + rb"[(+]?\d",
+        _CALL + rb"([(+]?\d[\d ().-]{5,24}\d)",
         _is_called,
     ),
     personal(
         "email",
+        rb"@[A-Za-z0-9-]+\.[A-Za-z]",
         rb"([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24})\b",
         _is_mail,
     ),

@@ -8,27 +8,30 @@ import re
 from collections.abc import Callable, Iterator
 
 from tonearm.redaction import plausible
+from tonearm.redaction.codes import escaped, quoted, unescaped, unquoted
 from tonearm.redaction.detector import Detector, Hit, Rank, by_place
 from tonearm.redaction.linear import Match, compile_bytes
-from tonearm.redaction.view import View, escaped, joined, quoted, unescaped, unquoted
+from tonearm.redaction.view import View, joined
 
 _PASSWORD = rb"pass(?:word|wd|phrase|code)|passwort|pwd"
 _TOKEN = (
     rb"secret|token|credential|(?:api|access|auth|account|private|encryption|signing|ssh|master"
     rb"|subscription|shared|session|license|client|app|service)[ _.-]?key"
 )
-_WORD = rb"(?:" + _PASSWORD + rb"|" + _TOKEN + rb")s?"
 _ASSIGNED = (
+    rb"(?i)(?:" + _PASSWORD + rb"|" + _TOKEN + rb")[\w.-]*"
     # name = value, name: value, "name": "value", the password is value
-    rb"(?i)(?:([?&])|(--))?[\w.-]{0,64}" + _WORD + rb"[\w.-]{0,64}"
-    rb"(?:[\"'\]]{0,2}[ \t]{0,8}(?:=>|:=|={1,2}|:|[ \t]is:?[ \t])[ \t]{0,8}"
+    rb"(?:[\"'\]]*[ \t]*(?:=>|:=|==?|:|[ \t]is:?[ \t])[ \t]*"
     # --name value
-    rb"|[ \t]{1,4}"
+    rb"|[ \t]"
     # "name": "name", "value": "value"
-    rb"|[\"'][ \t]{0,4},\s{0,16}[\"']value[\"'][ \t]{0,4}:[ \t]{0,8}"
+    rb"|[\"'][ \t]*,\s*[\"']value[\"'][ \t]*:[ \t]*"
     # <name>value</name>
     rb"|>)"
 )
+_NAME = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_LONGEST_NAME = 64
+_SAYS = re.compile(rb"(?i)[:=>]\s*$|\bis:?\s$")
 _NOT_A_SECRET = re.compile(
     rb"(?i)(?:name|[._-]id|Id|path|file|url|uri|ref|type|version|arn|hint|policy|length|count|label"
     rb"|field|limit|usage|expires?(?:_in|_at)?|ttl)[\"'\]\s]*[=:>]+\s*$|public|tokeniz"
@@ -59,12 +62,12 @@ def _assigned() -> Callable[[View], Iterator[Hit]]:
 def _value(view: View, match: Match) -> Hit | None:
     """Return the secret behind a name, ``None`` where there is none."""
     data, at = view.data, match.end()
-    name = data[match.start() : at]
-    if name[-1:] in b" \t" and not match[2] and not re.search(rb"(?i)[:=>]\s*$|\bis:?\s$", name):
+    window = data[max(match.start() - _LONGEST_NAME, 0) : match.start()]
+    before = window.rstrip(_NAME)
+    name = window[len(before) :] + data[match.start() : at]
+    if not (_SAYS.search(name) or name.startswith(b"--")) or _NOT_A_SECRET.search(name):
         return None
-    if _NOT_A_SECRET.search(name):
-        return None
-    if match[1] is not None:
+    if before[-1:] in (b"?", b"&"):
         return _parameter(view, at)
     for form in (_DOUBLE, _SINGLE):
         if found := form.match(data, at, at + plausible.LONGEST + 2):
@@ -159,28 +162,42 @@ def _first(match: Match) -> bytes:
 
 DETECTORS: tuple[Detector, ...] = (
     Detector(trigger=_ASSIGNED, find=_assigned()),
-    Detector(trigger=rb"(?i)cookie[\"']?[ \t]{0,4}[:=]", find=_cookies),
+    Detector(trigger=rb"(?i)cookie[\"']?[ \t]*[:=]", find=_cookies),
     by_place(
         "session",
+        rb"(?i)(?:id|sess|session|token)=",
         rb"(?i)\b(?:php|j|asp)?(?:sess(?:ion)?[._-]?(?:id)?|sid|connect\.sid|laravel_session"
-        rb"|remember_token|x?[cx]srf[._-]?token)=([^\s;\"'&\\<>]+)",
+        rb"|remember_token|[cx]srf[._-]?token)=([^\s;\"'&\\<>]+)",
         _is_session,
     ),
-    by_place("basic_auth", rb"(?i)\bbasic[ \t]{1,4}([A-Za-z0-9+/_-]{6,}={0,2})", _is_basic),
-    by_place("bearer", rb"(?i)\bbearer[ \t]{1,4}[\"']?([A-Za-z0-9._~+/-]{8,}=*)", _is_bearer),
+    by_place(
+        "basic_auth",
+        rb"(?i)basic[ \t]",
+        rb"(?i)\bbasic[ \t]{1,4}([A-Za-z0-9+/_-]{6,}={0,2})",
+        _is_basic,
+    ),
+    by_place(
+        "bearer",
+        rb"(?i)bearer[ \t]",
+        rb"(?i)\bbearer[ \t]{1,4}[\"']?([A-Za-z0-9._~+/-]{8,}=*)",
+        _is_bearer,
+    ),
     by_place(
         "authorization",
+        rb"(?i)authorization[\"']?[ \t]*[:=]",
         rb"(?i)\bauthorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
         rb"(?:(?:token|apikey|key|digest|negotiate)[ \t]{1,4})?([^\s\"'\\,]{8,})",
         _is_authorization,
     ),
     by_place(
         "url_password",
+        rb"://[^\s/@:]*:[^\s/]*@",
         rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/:@\"'<>\\]{0,100}:([^\s/\"'<>\\]+)@[\w\[$-]",
         _is_url_password,
     ),
     by_place(
         "password",
+        rb"\s(?:-u|--user|--proxy-user)[ \t=]",
         rb"(?:^|\s)(?:-u|--user|--proxy-user)[ \t=]{1,4}[\"']?[^\s:\"'\\]{1,64}:([^\s\"'\\]+)",
         _is_user_password,
     ),

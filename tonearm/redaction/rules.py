@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.errors import RedactionError
-from tonearm.redaction.detector import Detector, Hit, Rank, misread
+from tonearm.redaction.detector import Find, Hit, Rank, misread
 from tonearm.redaction.linear import Pattern, PatternError, compile_text
 from tonearm.redaction.view import View
 
@@ -18,9 +18,10 @@ NAME = "redaction.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Detectors beside the built-in ones, and what is not to be taken for a secret."""
+    """What else is a secret, and what is not to be taken for one."""
 
-    detectors: tuple[Detector, ...] = ()
+    finders: tuple[Find, ...] = ()
+    """Searches beside the built-in detectors."""
     off: frozenset[str] = frozenset()
     """Kinds that are left alone."""
     allow: tuple[Pattern, ...] = ()
@@ -62,7 +63,7 @@ def parse(table: JsonObject) -> Rules:
     _known(table, {"pattern", "off", "allow"}, "the file")
     patterns = _list(table, "pattern", dict, "tables")
     return Rules(
-        detectors=tuple(_detector(entry, n) for n, entry in enumerate(patterns, 1)),
+        finders=tuple(_finder(entry, n) for n, entry in enumerate(patterns, 1)),
         off=frozenset(_list(table, "off", str, "texts")),
         allow=tuple(
             _compiled(text, f"allow, entry {n}")
@@ -71,17 +72,16 @@ def parse(table: JsonObject) -> Rules:
     )
 
 
-def _detector(entry: JsonObject, number: int) -> Detector:
+def _finder(entry: JsonObject, number: int) -> Find:
     where = f"pattern {number}"
     _known(entry, {"kind", "regex"}, where)
     for name in ("kind", "regex"):
         if not isinstance(entry.get(name), str) or not entry[name]:
             raise ValueError(f"{where} has no {name}")
-    pattern = _compiled(entry["regex"], f"{where} ({entry['kind']})")
-    return Detector(trigger=None, find=_finder(entry["kind"], pattern))
+    return _find(entry["kind"], _compiled(entry["regex"], f"{where} ({entry['kind']})"))
 
 
-def _finder(kind: str, pattern: Pattern) -> Callable[[View], Iterator[Hit]]:
+def _find(kind: str, pattern: Pattern) -> Find:
     group = min(pattern.groups, 1)
 
     def find(view: View) -> Iterator[Hit]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tonearm.redaction import personal, places, tokens, wrapped
+from tonearm.redaction.codes import escaped, quoted, unescaped, unquoted
 from tonearm.redaction.detector import Hit
 from tonearm.redaction.linear import Group, compile_bytes
 from tonearm.redaction.rules import Rules
 from tonearm.redaction.sketch import Sketch
 from tonearm.redaction.standin import StandIns
-from tonearm.redaction.view import View, escaped, quoted, unescaped, unquoted
+from tonearm.redaction.view import View
 
 _DEPTH = 4
 """How often a JSON text may stand within the string of another one."""
 
 _DETECTORS = (*tokens.DETECTORS, *places.DETECTORS, *personal.DETECTORS)
-_TRIGGERS = Group([d.trigger or b"" for d in _DETECTORS] + [wrapped.TRIGGER])
+_TRIGGERS = Group([d.trigger for d in _DETECTORS] + [wrapped.TRIGGER])
 _IN_ADDRESS = compile_bytes(rb"[^\s\"'<>`\\]*%[0-9A-Fa-f]{2}[^\s\"'<>`\\]*")
 
 
@@ -38,8 +39,8 @@ class Scanner:
         return (hit for hit in found if not self._rules.forbids(hit))
 
     def _found(self, view: View, nested: bool) -> Iterator[Hit]:
-        for detector in self._rules.detectors:
-            yield from detector.find(view)
+        for find in self._rules.finders:
+            yield from find(view)
         for number in _TRIGGERS.found(view.data):
             if number < len(_DETECTORS):
                 yield from _DETECTORS[number].find(view)
