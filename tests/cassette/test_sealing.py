@@ -184,7 +184,9 @@ def test_a_cut_sealed_file_is_an_error(tmp_path, cut):
     path = tmp_path / "c.yaml.zst"
     path.write_bytes(SEALED[:cut])
 
-    with pytest.raises(CassetteError, match=r"c\.yaml\.zst: is (sealed and|not a sealed)"):
+    with pytest.raises(
+        CassetteError, match=r"c\.yaml\.zst: (is cut off|is damaged|does not begin)"
+    ):
         load(path)
 
 

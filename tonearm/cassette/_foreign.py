@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from tonearm.canonical import Json, JsonObject
+from tonearm.cassette.shape import shown
 
 try:
     from yaml import CSafeLoader as _SafeLoader
@@ -54,9 +55,15 @@ def main() -> None:
     unlimited = _limit()
     try:
         result = {"unlimited": unlimited, **convert(sys.stdin.buffer.read())}
+        text = json.dumps(result, default=_binary)
     except Refused as err:
-        result = {"problem": err.problem, "line": err.line}
-    sys.stdout.write(json.dumps(result, default=_binary))
+        text = json.dumps({"problem": err.problem, "line": err.line})
+    except (TypeError, ValueError):
+        problem = "has a key of bytes, or a number of too many digits, which a cassette may not"
+        text = json.dumps({"problem": problem, "line": None})
+    except MemoryError:
+        text = json.dumps({"problem": "needs too much memory to be read", "line": None})
+    sys.stdout.write(text)
 
 
 def _limit() -> list[str]:
@@ -111,7 +118,7 @@ def _inspect(data: bytes) -> None:
             raise Refused("has an anchor or an alias, which a cassette may not", line)
         tag = getattr(event, "tag", None)
         if tag not in _TAGS:
-            raise Refused(f"has a value of type {tag}, which a cassette may not", line)
+            raise Refused(f"has a value of type {shown(tag)}, which a cassette may not", line)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -138,7 +145,7 @@ def _construct(data: bytes) -> JsonObject:
     if "version" not in whole:
         raise Refused("has no version, which vcrpy writes last: the file may be cut off", None)
     if whole["version"] != 1 or isinstance(whole["version"], bool):
-        raise Refused(f"is of version {whole['version']!r}, not 1", None)
+        raise Refused(f"is of version {shown(whole['version'])}, not 1", None)
     return {"lines": _lines(root), "interactions": whole["interactions"]}
 
 

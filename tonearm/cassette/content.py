@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tonearm.cassette import frame
+from tonearm.cassette import frame, parts
+from tonearm.cassette.blobs import Blobs
 from tonearm.cassette.names import is_sealed_name, other_name
 from tonearm.cassette.shape import ShapeError
 from tonearm.errors import CassetteError
@@ -47,11 +48,13 @@ def unsealed(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Yield the plain content of a sealed file in pieces of bounded size.
 
     Raises:
-        CassetteError: It is damaged, or holds more than a sealed file may.
+        CassetteError: It is damaged, holds more than a sealed file may, or a blob that it needs
+            is missing or altered.
         OSError: It cannot be read.
     """
     try:
-        yield from frame.unpack(file, frame.LIMIT_BYTES)
+        pieces = frame.unpack(file, frame.LIMIT_BYTES)
+        yield from parts.join(pieces, Blobs(path.parent).get, frame.LIMIT_BYTES)
     except ShapeError as err:
         raise CassetteError(path, str(err)) from err
 

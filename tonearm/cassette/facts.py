@@ -14,7 +14,7 @@ from typing import Any
 from tonearm.canonical import Json, JsonObject
 from tonearm.cassette.chunks import StoredChunks, pack_chunks, to_s, to_us
 from tonearm.cassette.pins import pack_pin, unpack_pin
-from tonearm.cassette.shape import NewerFormat, ShapeError, check, member, optional
+from tonearm.cassette.shape import NewerFormat, ShapeError, check, member, optional, shown
 from tonearm.model import Exchange, Outcome
 
 FORMAT = 1
@@ -87,16 +87,16 @@ def unwrap(value: Json) -> JsonObject:
     number = member(facts, "format", int, _WHERE)
     if number > FORMAT:
         raise NewerFormat(
-            f"facts are of format {number}, this tonearm reads up to {FORMAT}; "
+            f"facts are of format {shown(number)}, this tonearm reads up to {FORMAT}; "
             "install a newer tonearm"
         )
     if number < 1:
-        raise ShapeError(f"{_WHERE}format is {number}, not a positive number")
+        raise ShapeError(f"{_WHERE}format is {shown(number)}, not a positive number")
     if "json" not in facts:
         return facts
     try:
         return check(json.loads(member(facts, "json", str, _WHERE)), dict, f"{_WHERE}json")
-    except (json.JSONDecodeError, RecursionError) as err:
+    except (ValueError, RecursionError) as err:  # ValueError: too many digits, too
         raise ShapeError(f"{_WHERE}json is not JSON: {err}") from err
 
 
@@ -113,7 +113,7 @@ def unpack(facts: JsonObject, position: int) -> dict[str, Any]:
     return {
         "sequence": position if sequence is None else sequence,
         "started_at": optional(facts, "started_at", str, _WHERE),
-        "duration_s": None if duration is None else to_s(duration),
+        "duration_s": None if duration is None else _seconds(duration),
         "chunks": () if chunks is None else StoredChunks(chunks),
         "outcome": _unpack_outcome(facts.get("outcome", "complete")),
         "error": optional(facts, "error", str, _WHERE),
@@ -122,8 +122,15 @@ def unpack(facts: JsonObject, position: int) -> dict[str, Any]:
     }
 
 
+def _seconds(microseconds: int) -> float:
+    try:
+        return to_s(microseconds)
+    except OverflowError as err:
+        raise ShapeError(f"{_WHERE}duration_us is too large for a duration") from err
+
+
 def _unpack_outcome(value: Json) -> Outcome:
     outcome = _OUTCOMES.get(value) if isinstance(value, str) else None
     if outcome is None:
-        raise ShapeError(f"{_WHERE}outcome is {value!r}, which is no outcome")
+        raise ShapeError(f"{_WHERE}outcome is {shown(value)}, which is no outcome")
     return outcome

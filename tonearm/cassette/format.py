@@ -25,8 +25,11 @@ ITEM = b"- "
 _REFUSED = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
 """The UTF-8 of what YAML refuses or takes for a line break, and JSON leaves alone."""
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|!!binary ("[A-Za-z0-9+/=]*")')
-"""A JSON text, or a tagged one; texts must match first, for one may hold the tag."""
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|!!binary ("[A-Za-z0-9+/=]*+")')
+"""A JSON text, or a tagged one; texts must match first, for one may hold the tag.
+
+A text without an end matches too: to look for one from every quote again takes quadratic time.
+"""
 
 
 def to_line(exchange: Exchange) -> bytes:

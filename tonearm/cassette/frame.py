@@ -63,11 +63,11 @@ def unpack(file: BinaryIO, limit: int) -> Iterator[bytes]:
             yield unpacker.decompress(head)
             head = file.read(_SLICE_BYTES)
     except zstandard.ZstdError as err:
-        raise ShapeError(f"is sealed and damaged: {err}") from err
+        raise ShapeError(f"is damaged: {err}") from err
     if not unpacker.eof:
-        raise ShapeError("is sealed and cut off; nothing of it can be used")
+        raise ShapeError("is cut off; nothing of it can be used")
     if head or unpacker.unused_data:
-        raise ShapeError("is sealed and has something behind its end")
+        raise ShapeError("has something behind its end")
 
 
 def _check(head: bytes, limit: int) -> None:
@@ -75,7 +75,7 @@ def _check(head: bytes, limit: int) -> None:
     try:
         frame = zstandard.get_frame_parameters(head)
     except zstandard.ZstdError as err:
-        raise ShapeError("is not a sealed cassette: it does not begin with a zstd frame") from err
+        raise ShapeError("does not begin with a zstd frame") from err
     if not frame.has_checksum:
         raise ShapeError("has no checksum, so damage would go unnoticed; pack it with --check")
     if frame.content_size == zstandard.CONTENTSIZE_UNKNOWN:

@@ -8,14 +8,13 @@ members as they were stand in our facts as ``exact``.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Callable
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.cassette import facts
-from tonearm.cassette.shape import ShapeError, check, describe, member, optional
+from tonearm.cassette.shape import ShapeError, check, describe, member, optional, shown
 from tonearm.model import Exchange, Headers, HttpRequest, HttpResponse
 
 BINARY = "!!binary"
@@ -103,11 +102,16 @@ def to_exchange(interaction: Json, position: int) -> Exchange:
     own = facts.unwrap(answered.get("tonearm"))
     exact = optional(own, "exact", dict, "response.tonearm.")
     if exact is not None:
-        asked = asked | (optional(exact, "request", dict, "exact.") or {})
-        answered = answered | (optional(exact, "response", dict, "exact.") or {})
+        asked = asked | _members(exact, "request", ("method", "uri", "headers"))
+        answered = answered | _members(exact, "response", ("status", "headers"))
     return Exchange(
         request=_request(asked), response=_response(answered), **facts.unpack(own, position)
     )
+
+
+def _members(exact: JsonObject, part: str, names: tuple[str, ...]) -> JsonObject:
+    members = optional(exact, part, dict, "response.tonearm.exact.") or {}
+    return {name: value for name, value in members.items() if name in names}
 
 
 def _request(asked: JsonObject) -> HttpRequest:
@@ -138,7 +142,7 @@ def _headers(parent: JsonObject, where: str) -> Headers:
     pairs = []
     for name, values in check({} if fields is None else fields, dict, where).items():
         for value in values if isinstance(values, list) else [values]:
-            pairs.append((name, check(value, str, f"{where}.{name}")))
+            pairs.append((name, check(value, str, f"{where}[{shown(name)}]")))
     return tuple(pairs)
 
 
@@ -161,14 +165,21 @@ def _bytes(body: Json, where: str) -> bytes:
         case None:
             return b""
         case str():
-            return body.encode()
+            return _encode(body, where)
         case {"!!binary": str(text), **rest} if not rest:
             return _decode(text, where)
     raise ShapeError(f"{where} is {describe(body)}, not text")
 
 
+def _encode(text: str, where: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as err:
+        raise ShapeError(f"{where} has half of a surrogate pair, which is not text") from err
+
+
 def _decode(text: str, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as err:
+    except ValueError as err:  # binascii.Error among them
         raise ShapeError(f"{where} is not base64: {err}") from err

@@ -1,8 +1,9 @@
 """Pack a cassette that has grown into one zstd frame, and unpack it.
 
 A conversation resends its history with every turn, so that a frame around the whole file is a
-hundredth of it. A crash at any point leaves the plain file, the sealed one, or both with the same
-content, never neither: what replaces a file is on the disk, and read back, before the file goes.
+hundredth of it; long parts are stored once for all cassettes of the folder. A crash at any point
+leaves the plain file, the sealed one, or both with the same content, never neither: what replaces
+a file is on the disk, and read back, before the file goes.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from tonearm.cassette import frame
+from tonearm.cassette import frame, parts
+from tonearm.cassette.blobs import Blobs
 from tonearm.cassette.content import begins_with, unsealed
 from tonearm.cassette.files import WriterLock, open_to_read, replacing, sync_folder, write_synced
 from tonearm.cassette.names import plain_name, sealed_name
 from tonearm.cassette.shape import ShapeError
 from tonearm.errors import CassetteError
 
-_BLOCK_BYTES = 1 << 20
+_LINE_BYTES = 64 << 20
 
 
 def seal(path: Path) -> Path:
@@ -77,8 +80,8 @@ def _seal(plain: Path, sealed: Path) -> None:
             )
         _refuse_to_replace(sealed, plain)
         with replacing(sealed) as temporary:
-            write_synced(temporary, frame.pack(_blocks(file), before.st_size))
-            if not _is_packed(file, temporary) or _state(plain.stat()) != _state(before):
+            digest = _pack(file, Blobs(plain.parent), temporary)
+            if _unpacked(temporary) != digest or _state(plain.stat()) != _state(before):
                 raise CassetteError(plain, "was changed while it was sealed; it stays plain")
     plain.unlink()
     sync_folder(plain.parent)
@@ -101,18 +104,46 @@ def _refuse_to_replace(sealed: Path, plain: Path) -> None:
         )
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _pack(plain: BinaryIO, blobs: Blobs, target: Path) -> bytes:
+    """Write the frame of a file, its long parts stored apart, and return the file's SHA-256."""
+    digest = _digest(_lines(plain))
+    size, is_cut = _store_parts(plain, blobs)
+    pieces = _lines(plain)
+    if is_cut:
+        lead = parts.head(digest)
+        size += len(lead)
+        pieces = chain([lead], (parts.cut(line, parts.reference) for line in pieces))
+    write_synced(target, frame.pack(pieces, size))
+    return digest
+
+
+def _store_parts(plain: BinaryIO, blobs: Blobs) -> tuple[int, bool]:
+    """Return how large the content is without its long parts, and whether it had any."""
+
+    def keep(part: bytes) -> bytes:
+        blobs.put(part)
+        return parts.reference(part)
+
+    whole = os.fstat(plain.fileno()).st_size
+    if any(parts.NUL in line for line in _lines(plain)):
+        return whole, False
+    size = sum(len(parts.cut(line, keep)) for line in _lines(plain))
+    return size, size < whole
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file's lines, overlong ones in pieces."""
     file.seek(0)
-    while block := file.read(_BLOCK_BYTES):
-        yield block
+    while line := file.readline(_LINE_BYTES):
+        yield line
 
 
-def _is_packed(plain: BinaryIO, packed: Path) -> bool:
-    with open_to_read(packed) as file:
-        return _digest(_blocks(plain)) == _digest(unsealed(packed, file))
+def _unpacked(sealed: Path) -> bytes:
+    with open_to_read(sealed) as file:
+        return _digest(unsealed(sealed, file))
 
 
-def _digest(pieces: Iterator[bytes]) -> bytes:
+def _digest(pieces: Iterable[bytes]) -> bytes:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)

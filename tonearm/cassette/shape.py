@@ -17,6 +17,8 @@ class NewerFormat(ShapeError):
     """A later tonearm wrote this."""
 
 
+_MAX_SHOWN = 80
+
 _NAMES: dict[type, str] = {
     type(None): "null",
     bool: "a boolean",
@@ -31,6 +33,11 @@ _NAMES: dict[type, str] = {
 def describe(value: Json) -> str:
     """Return what kind of JSON value this is, for an error message."""
     return _NAMES.get(type(value), type(value).__name__)
+
+
+def shown(value: Json) -> str:
+    """Return a value from a file as an error message may show it: short, and in plain ASCII."""
+    return ascii(value)[:_MAX_SHOWN]
 
 
 def check[T](value: Json, kind: type[T], where: str) -> T:
