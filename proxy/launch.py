@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Collection
 
-from mitmproxy import options
+from mitmproxy import http, options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.connection import Client
 from mitmproxy.master import Master
@@ -27,6 +27,7 @@ from tonearm.proxy.addon import Recorder
 from tonearm.proxy.address import Address
 from tonearm.proxy.gate import Gate
 from tonearm.proxy.refusal import fit
+from tonearm.proxy.relay import relay
 from tonearm.proxy.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,12 @@ class Proxy:
     def next_layer(self, asking: NextLayer) -> None:
         """Have the gate asked in every mode; mitmproxy calls this after its own choice."""
         fit(asking.layer, asking.context, self._gate)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Shorten the way of an answer; the recorder has put its copy into it before."""
+        handler = self._server.connections.get(flow.client_conn.id)
+        if handler is not None:
+            relay(handler, flow)
 
     def client_connected(self, client: Client) -> None:
         """Make room for a client, or turn it away where nobody is idle."""
