@@ -21,6 +21,8 @@ COMMANDS = (
     "diff",
     "report",
     "serve",
+    "seal",
+    "unseal",
     "bakeoff",
     "render",
     "parse",
