@@ -143,4 +143,4 @@ def _source(
     free = [parse_pointer(text) for text in ([ignore] if isinstance(ignore, str) else ignore)]
     stock = load_stock(find(cassettes), free=free, repeat=Repeat(repeat))
     pace = Pace(speed=parse_speed(str(speed)))
-    return Recordings(stock.repertoire, stock.lineup, pace=pace)
+    return Recordings(stock, pace=pace)

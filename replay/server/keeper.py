@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tonearm.cassette import Shelf, redact
+from tonearm.cassette import Shelf
 from tonearm.errors import CassetteError
 from tonearm.proxy.capture import Capture
 from tonearm.proxy.filing import Filing
@@ -38,9 +38,9 @@ class Keeper:
         self._writer.start()
 
     def keep(self, capture: Capture) -> None:
-        """Take the capture of an exchange that has ended."""
+        """Take the capture of an exchange that has ended; it is redacted on its way to the disk."""
+        exchange = capture.exchange()
         self._writer.put(capture)
-        exchange = redact(capture.exchange())
         recording = self._stock.repertoire.add(exchange, _THIS_RUN, self._kept, keep_body=True)
         recording.served = 1  # to the client that made the upstream answer
         introduce(self._stock.lineup, exchange)

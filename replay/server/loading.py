@@ -10,6 +10,7 @@ from pathlib import Path
 from tonearm import cassette, wire
 from tonearm.errors import WireError
 from tonearm.model import Exchange, Pin
+from tonearm.replay.server.disguise import Disguise, has_stand_ins, of_shelf
 from tonearm.replay.server.lineup import Lineup
 from tonearm.replay.server.question import Pointer
 from tonearm.replay.server.repertoire import Repeat, Repertoire
@@ -24,6 +25,8 @@ class Stock:
     repertoire: Repertoire
     lineup: Lineup
     cassettes: int
+    disguises: tuple[Disguise, ...] = ()
+    """How secrets were taken out of what was asked."""
 
 
 def load_stock(
@@ -36,6 +39,7 @@ def load_stock(
     """
     repertoire = Repertoire(free=free, repeat=repeat)
     lineup = Lineup()
+    redacted: dict[Path, None] = {}
     for path in paths:
         tape = cassette.load(path)
         if tape.torn:
@@ -43,7 +47,10 @@ def load_stock(
         for position, exchange in enumerate(tape.exchanges):
             repertoire.add(exchange, path, position)
             introduce(lineup, exchange)
-    return Stock(repertoire=repertoire, lineup=lineup, cassettes=len(paths))
+            if has_stand_ins(exchange):
+                redacted[path.parent] = None
+    disguises = tuple(found for root in redacted if (found := of_shelf(root)) is not None)
+    return Stock(repertoire=repertoire, lineup=lineup, cassettes=len(paths), disguises=disguises)
 
 
 def introduce(lineup: Lineup, exchange: Exchange) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tonearm import wire
 from tonearm.errors import WireError
 from tonearm.replay.server.ledger import Ledger
-from tonearm.replay.server.lineup import Lineup
+from tonearm.replay.server.loading import Stock
 from tonearm.replay.server.miss import Miss
 from tonearm.replay.server.playback import Pace, Playback
 from tonearm.replay.server.problem import no_model_text, problem
-from tonearm.replay.server.repertoire import NOT_BY_SERVER, Absent, Found, Recording, Repertoire
+from tonearm.replay.server.repertoire import NOT_BY_SERVER, Absent, Found, Recording
 from tonearm.replay.server.reply import Asked, Reply, Source
 from tonearm.replay.server.standing import Standing
+from tonearm.terminal import one_line
 
 if TYPE_CHECKING:
     from tonearm.replay.server.explain import Explainer
@@ -29,8 +31,7 @@ class Recordings:
 
     def __init__(
         self,
-        repertoire: Repertoire,
-        lineup: Lineup,
+        stock: Stock,
         *,
         pace: Pace | None = None,
         beyond: Source | None = None,
@@ -39,19 +40,19 @@ class Recordings:
         """Take what can be played.
 
         Args:
-            repertoire: The recordings.
-            lineup: The models that they know.
+            stock: The recordings, and the models that they know.
             pace: How fast recordings are played; at once where absent.
             beyond: Answers what was not recorded; where absent, that is an error.
             report: Is told of every miss.
         """
-        self.repertoire = repertoire
+        self.repertoire = stock.repertoire
         self.ledger = Ledger()
-        self._lineup = lineup
+        self._lineup = stock.lineup
+        self._disguises = stock.disguises
         self._pace = pace or Pace()
         self._beyond = beyond
         self._report = report
-        self._standing = Standing(lineup)
+        self._standing = Standing(stock.lineup)
         self._explainer: Explainer | None = None
         self._explaining = asyncio.Lock()
 
@@ -60,13 +61,28 @@ class Recordings:
         taken = self.repertoire.take(asked)
         if isinstance(taken, Found):
             return self._play(taken, asked)
+        written, taken = self._disguised(asked, taken)
+        if isinstance(taken, Found):
+            return self._play(taken, asked)
         if self._beyond is not None:
             return await self._go_beyond(self._beyond, asked, taken)
         standing = self._standing.answer(asked)
         if standing is not None:
             self.ledger.standing += 1
             return standing
-        return self._refuse(asked, await self._miss(asked, taken))
+        return self._refuse(asked, await self._miss(written, taken))
+
+    def _disguised(self, asked: Asked, taken: Found | Absent) -> tuple[Asked, Found | Absent]:
+        """Look a request up as it would have been written, its secrets taken out."""
+        written = asked
+        for disguise in self._disguises:
+            if isinstance(taken, Found) or taken.reason is not None:
+                break
+            body = disguise(asked.body)
+            if body != asked.body:
+                written = replace(asked, body=body)
+                taken = self.repertoire.take(written)
+        return written, taken
 
     def _play(self, found: Found, asked: Asked) -> Playback:
         recording = found.recording
@@ -83,8 +99,8 @@ class Recordings:
     async def _go_beyond(self, beyond: Source, asked: Asked, absent: Absent) -> Reply:
         self.ledger.forwarded += 1
         if self._standing.answer(asked) is None:
-            reason = absent.reason or "it was not recorded"
-            self._count(Miss(request=f"{asked.method} {asked.path}", reason=reason))
+            request = f"{asked.method} {one_line(asked.path)}"
+            self._count(Miss(request=request, reason=absent.reason or "it was not recorded"))
         return await beyond.answer(asked)
 
     async def _miss(self, asked: Asked, absent: Absent) -> Miss:

@@ -14,6 +14,7 @@ from tonearm.cassette import Shelf
 from tonearm.errors import UsageError
 from tonearm.proxy.address import Address
 from tonearm.proxy.interrupts import Interrupts
+from tonearm.proxy.tally import Tally
 from tonearm.replay.server.front import Front
 from tonearm.replay.server.guard import Guard
 from tonearm.replay.server.keeper import Keeper
@@ -71,6 +72,8 @@ class Result:
     ledger: Ledger
     unasked: tuple[str, ...]
     """Recordings that nobody asked for."""
+    recorded: int = 0
+    """Exchanges that were added to the shelf."""
     lost: tuple[str, ...] = ()
     """Why exchanges that were to be recorded were not."""
 
@@ -121,8 +124,7 @@ class _Run:
             keep = self._keeper.keep if self._keeper else None
             self._upstream = Upstream(settings.upstream, keep=keep)
         self._source = Recordings(
-            self._stock.repertoire,
-            self._stock.lineup,
+            self._stock,
             pace=Pace(speed=settings.speed),
             beyond=self._upstream,
             report=self._report,
@@ -144,11 +146,12 @@ class _Run:
             self._keeper.close()
 
     def result(self) -> Result:
-        lost = self._keeper.tally.lost if self._keeper else {}
+        tally = self._keeper.tally if self._keeper else Tally()
         return Result(
             ledger=self._source.ledger,
             unasked=tuple(recording.name for recording in self._stock.repertoire.unasked()),
-            lost=tuple(f"{n} exchanges LOST: {why}" for why, n in sorted(lost.items())),
+            recorded=tally.recorded,
+            lost=tuple(f"{n} exchanges LOST: {why}" for why, n in sorted(tally.losses().items())),
         )
 
     def _greet(self, address: Address) -> None:

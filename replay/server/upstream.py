@@ -108,6 +108,7 @@ class Forwarded:
                 await self._relay(response, capture, outlet)
         finally:
             capture.ended_s = self.upstream.clock()
+            capture.stop()
             self.upstream.keep(capture)
 
     def _capture(self) -> Capture:
@@ -152,7 +153,7 @@ class Forwarded:
     ) -> None:
         capture.status, capture.reason = response.status, response.reason or ""
         capture.response_fields = response.raw_headers
-        capture.tee = Tee(clock=self.upstream.clock, on_end=lambda: None)
+        capture.tee = Tee(clock=self.upstream.clock)
         coded = self.asked.chunked and "chunked" in response.headers.get("Transfer-Encoding", "")
         await outlet.write(_head(response, coded=coded))
         if not coded and "Content-Length" not in response.headers:

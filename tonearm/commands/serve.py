@@ -86,7 +86,11 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("tonearm").setLevel(level)
     allow_many_files()
     result = serve(settings(args), Voice(say=say, announce=announce))
-    for line in [*result.ledger.summary(result.unasked), *result.lost]:
+    for line in result.ledger.summary(result.unasked):
+        say(line)
+    if result.recorded:
+        say(f"{result.recorded} recorded")
+    for line in result.lost:
         say(line)
     if result.lost:
         return EXIT_COULD_NOT_RUN

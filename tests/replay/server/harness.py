@@ -190,7 +190,7 @@ async def serving(
     pace = pace or Pace()
     paths = [write(folder / "a.yaml", exchanges)] if exchanges else []
     loaded = load_stock(paths, **(stock or {}))
-    source = Recordings(loaded.repertoire, loaded.lineup, pace=pace, **options)
+    source = Recordings(loaded, pace=pace, **options)
     front = Front(source, limit_bytes=limit_bytes, clock=pace.clock)
     address = await front.start(ANYWHERE)
     try:

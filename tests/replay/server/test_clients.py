@@ -25,7 +25,7 @@ CALL = samples.WHOLE_MESSAGE["tool_calls"][0]["function"]
 def served(folder, *exchanges):
     """Serve exchanges on a thread of their own; yield the URL."""
     stock = load_stock([write(folder / "a.yaml", exchanges)])
-    with Background(Recordings(stock.repertoire, stock.lineup)) as running:
+    with Background(Recordings(stock)) as running:
         yield running.address.url
 
 

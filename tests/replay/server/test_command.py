@@ -155,7 +155,7 @@ def test_what_is_missing_is_recorded_into_a_new_shelf_and_served_from_then_on(tm
             args = (shelf, "--on-miss", "record", "--upstream", upstream.address.url)
             async with started(*args) as (process, url):
                 async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                    headers = {"Authorization": "Bearer secret"}
+                    headers = {"Authorization": "Bearer hunter2-of-mine"}
                     answers = [
                         await client.post("/api/chat", json=asks("a"), headers=headers)
                         for _ in range(2)
@@ -169,11 +169,12 @@ def test_what_is_missing_is_recorded_into_a_new_shelf_and_served_from_then_on(tm
         ndjson(said("hello"), said("", done=True))
     ] * 2
     assert (code, len(chats)) == (0, 1)
-    assert "1 served from recordings; 1 missed; 0 never asked for; 1 forwarded" in err
+    assert "1 served from recordings; 1 missed; 0 never asked for; 1 forwarded\n" in err
+    assert err.endswith("tonearm: 1 recorded\n")
     (path,) = Shelf(shelf).paths()
     (exchange,) = load(path).exchanges
     assert exchange.response.body == answers[0].content
-    assert "secret" not in path.read_text(encoding="utf-8")
+    assert "hunter2" not in path.read_text(encoding="utf-8")
 
     (again,), _, _ = visit(shelf, bodies=[asks("a")])
     assert again.content == answers[0].content

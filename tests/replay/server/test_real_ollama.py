@@ -99,7 +99,7 @@ def server(recorded):
     """A server of that shelf."""
     shelf, _ = recorded
     stock = load_stock(find([shelf]))
-    with Background(Recordings(stock.repertoire, stock.lineup)) as running:
+    with Background(Recordings(stock)) as running:
         running.recordings = list(stock.repertoire)
         yield running
 
@@ -156,7 +156,7 @@ def test_ollamas_own_command_runs_a_model(ollama, tmp_path):
     printed = record(ollama, tmp_path / "shelf", words, **homes)
 
     stock = load_stock(find([tmp_path / "shelf"]))
-    source = Recordings(stock.repertoire, stock.lineup)
+    source = Recordings(stock)
     with Background(source) as running:
         assert ran(words, running, **homes) == printed
     assert printed.strip()

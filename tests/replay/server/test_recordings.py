@@ -19,6 +19,7 @@ from tests.replay.server.harness import (
     without_pin,
 )
 from tonearm.model import Outcome
+from tonearm.redaction import Redactor
 from tonearm.replay.server.question import parse_pointer
 from tonearm.replay.server.repertoire import Repeat
 
@@ -250,3 +251,38 @@ def test_answers_are_named_where_the_log_is_talkative(tmp_path, caplog):
 
     assert "POST /api/chat: a.yaml#0" in caplog.text
     assert "secret" not in caplog.text
+
+
+SECRET = "sk-proj-" + "Zq7Rw2Xk9Lm4Vb8Nc3Hd6Tf1" * 2
+
+
+def redacted(folder, text):
+    """Return a recording as a shelf with a key of its own has it."""
+    redactor = Redactor.of_shelf(folder)
+    exchange = streamed(asks(text))
+    body = redactor.request(exchange.request.body).body
+    assert SECRET.encode() not in body
+    request = replace(exchange.request, body=body)
+    return replace(exchange, request=request, redaction={"secrets": {"openai_key": 1}})
+
+
+def test_a_request_with_a_secret_is_known_by_its_stand_in(tmp_path):
+    exchange = redacted(tmp_path, f"my key is {SECRET}")
+
+    (hit, miss), _ = talk(
+        tmp_path, [exchange], asks(f"my key is {SECRET}"), asks(f"your key is {SECRET}")
+    )
+
+    assert hit.status_code == 200
+    assert "a.yaml#0" in error(miss)
+    assert SECRET not in miss.text
+
+
+def test_without_the_shelfs_key_it_is_said_that_secrets_hide_requests(tmp_path, caplog):
+    exchange = redacted(tmp_path, f"my key is {SECRET}")
+
+    (answer,), _ = talk(tmp_path / "elsewhere", [exchange], asks(f"my key is {SECRET}"))
+
+    assert answer.status_code == 400
+    assert "the shelf's key is not here" in caplog.text
+    assert not (tmp_path / "elsewhere" / ".tonearm").exists()
