@@ -1,4 +1,4 @@
-"""Measure what cassettes cost: appending late against early, loading against stock vcrpy.
+"""Measure what cassettes cost: appending late against early, loading against stock vcrpy, space.
 
 Run with ``uv run bench/cassette.py``. All figures are processor time of one run on one machine, so
 only the ratios mean something elsewhere; each is the best of several rounds, because a busy machine
@@ -7,11 +7,14 @@ can only make a round slower. The exit status is 1 when a ratio misses its goal.
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -22,13 +25,17 @@ from rich.table import Table
 from vcr.persisters.filesystem import FilesystemPersister
 from vcr.serializers import yamlserializer
 
-from tonearm.cassette import CassetteWriter, load
+from tonearm.cassette import CassetteWriter, load, seal
 from tonearm.model import Chunk, Exchange, HttpRequest, HttpResponse, Pin
 
 ROUNDS = 5
 APPENDS = 5_000
 WINDOW = 250
 """Appends that are timed together; one is too short for the processor clock."""
+
+TURNS = 200
+SEALED_BYTES = 3_000
+"""Goal: the most that a turn of a long conversation may take on the disk."""
 
 WORDS = "The recorder keeps what crossed the wire – nothing added, nothing lost. Ça va? "
 
@@ -139,6 +146,36 @@ def _vcrpy(path: Path) -> object:
     return FilesystemPersister.load_cassette(path, yamlserializer)
 
 
+def turn_sizes(folder: Path, images: int) -> tuple[float, float]:
+    """Return bytes on the disk for each turn of an agent: plain, and sealed with its blobs.
+
+    Every turn resends all messages before it; an image is 60 kB that nothing makes smaller.
+    """
+    rng = random.Random(5)
+    shown = {round(TURNS * (n + 0.5) / max(1, images)) for n in range(images)}
+    record, messages = exchange(2_000), []
+    with CassetteWriter(folder / "agent.yaml") as writer:
+        for n in range(TURNS):
+            said = {"role": "tool", "content": _noise(rng, rng.randint(40, 400))}
+            if n in shown:
+                said["images"] = [base64.b64encode(rng.randbytes(60_000)).decode()]
+            messages += [said, {"role": "assistant", "content": _noise(rng, rng.randint(10, 60))}]
+            body = orjson.dumps({"model": "gemma4:e2b", "messages": messages[:-1]})
+            writer.append(replace(record, request=replace(record.request, body=body)))
+    plain = (folder / "agent.yaml").stat().st_size
+    seal(folder / "agent.yaml")
+    sealed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return plain / TURNS, sealed / TURNS
+
+
+def _noise(rng: random.Random, words: int) -> str:
+    """Return words of a small vocabulary with numbers between them, as tools print them."""
+    return " ".join(
+        f"{rng.getrandbits(28):x}" if rng.random() < 0.15 else f"word{rng.randrange(600)}"
+        for _ in range(words)
+    )
+
+
 def main() -> int:
     """Measure, print one table and say whether every goal is met."""
     table = Table("what", "cost", "against", "ratio", "goal")
@@ -166,6 +203,17 @@ def main() -> int:
             )
             table.add_row(
                 "", "", f"vcrpy, our file: {crossed * 1e3:.0f} ms", f"{crossed / ours:.1f}"
+            )
+        for images in (0, 5):
+            (folder / f"agent{images}").mkdir()
+            plain, sealed = turn_sizes(folder / f"agent{images}", images)
+            met.append(sealed <= SEALED_BYTES)
+            table.add_row(
+                f"{TURNS} turns, {images} images",
+                f"{sealed / 1e3:.1f} kB a turn, sealed",
+                f"plain: {plain / 1e3:.0f} kB",
+                f"{plain / sealed:.0f}",
+                f"<= {SEALED_BYTES / 1e3:.0f} kB",
             )
     Console(width=100).print(table)
     return 0 if all(met) else 1

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tonearm import wire
 from tonearm.canonical import JsonObject
-from tonearm.cassette import CassetteWriter, Shelf, load, redact
+from tonearm.cassette import CassetteWriter, Sealer, Shelf, load, redact
 from tonearm.errors import CassetteError, WireError
 from tonearm.model import Exchange, Outcome
 from tonearm.proxy.pins import PinBook
@@ -42,12 +42,14 @@ class Filing:
         pins: PinBook | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(4),
         max_open: int = MAX_OPEN,
+        sealer: Sealer | None = None,
     ) -> None:
         self._shelf = shelf
         self._tally = tally
         self._pins = pins or PinBook()
         self._token = token
         self._max_open = max_open
+        self._sealer = sealer or Sealer()
         self._stitcher = Stitcher()
         self._paths: dict[int, Path] = {}
         self._writers: OrderedDict[int, CassetteWriter] = OrderedDict()
@@ -72,7 +74,10 @@ class Filing:
                 logger.warning("the shelf was not read to its end")
                 return
             try:
-                for exchange in load(path).exchanges:
+                cassette = load(path)
+                if not cassette.foreign:
+                    self._sealer.touch(path)
+                for exchange in cassette.exchanges:
                     placement = self._stitcher.add(exchange)
                     if placement is not None:
                         self._paths[placement.conversation] = path
@@ -100,10 +105,26 @@ class Filing:
         for key in list(self._unsynced):
             self._sync(key)
 
+    @property
+    def idle_wait_s(self) -> float | None:
+        """How long until ``seal_idle`` may have something to do; ``None`` is for ever."""
+        return self._sealer.wait_s
+
+    def seal_idle(self) -> None:
+        """Close and seal one cassette that nobody has touched for a while."""
+        path = self._sealer.due()
+        if path is None:
+            return
+        for key in [key for key, writer in self._writers.items() if writer.path == path]:
+            self._shut(key)
+        self._sealer.seal(path)
+
     def close(self) -> None:
-        """Sync and close every file."""
+        """Sync and close every file, then seal those that have grown large."""
         for key in list(self._writers):
             self._shut(key)
+        for path in self._sealer.rest():
+            self._sealer.seal(path)
 
     def _place(self, exchange: Exchange) -> Placement | None:
         try:
@@ -117,6 +138,7 @@ class Filing:
         if key != LOOSE:
             self._conversations.add(key)
         self._files.add(self._paths[key])
+        self._sealer.touch(self._paths[key])
         self._tally.conversations = len(self._conversations)
         self._tally.files = len(self._files)
         self._tally.unanswered += exchange.outcome is Outcome.UPSTREAM_ERROR

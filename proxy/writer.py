@@ -122,7 +122,15 @@ class Writer:
             self._filing.sync()
             self._synced_s = self._clock()
         self._on_idle()
-        return self._queue.get()
+        return self._rest()
+
+    def _rest(self) -> Capture | None:
+        """Return the next capture; what nobody has touched for long is sealed while none comes."""
+        while True:
+            try:
+                return self._queue.get(timeout=self._filing.idle_wait_s)
+            except Empty:
+                self._filing.seal_idle()
 
     def _write(self, capture: Capture) -> None:
         try:

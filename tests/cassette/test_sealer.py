@@ -70,3 +70,13 @@ def test_a_cassette_that_cannot_be_sealed_stays_plain_and_is_named(sealer, path,
     assert path.exists()
     assert "stays plain" in caplog.text
     assert "c.yaml" in caplog.text
+
+
+def test_whatever_goes_wrong_the_recorder_goes_on(sealer, path, caplog, monkeypatch):
+    def exhausted(path):
+        raise MemoryError
+
+    monkeypatch.setattr("tonearm.cassette.sealer.seal", exhausted)
+
+    assert not sealer.seal(path)
+    assert "stays plain" in caplog.text

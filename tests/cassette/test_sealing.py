@@ -127,6 +127,13 @@ def test_what_is_being_written_is_not_sealed(path):
     assert path.read_bytes() == PLAIN
 
 
+def test_a_file_of_another_name_would_not_be_found_again(path):
+    other = path.rename(path.with_name("c.txt"))
+
+    with pytest.raises(CassetteError, match=r"only files named \*\.yaml can be sealed; rename it"):
+        seal(other)
+
+
 def test_what_is_missing_is_named(path):
     path.unlink()
 

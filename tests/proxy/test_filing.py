@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tonearm.cassette import CassetteWriter, Shelf, load
+from tonearm.cassette import CassetteWriter, Sealer, Shelf, load
 from tonearm.errors import CassetteError
 from tonearm.model import Exchange, HttpRequest, HttpResponse, Outcome, Pin
 from tonearm.proxy.filing import Filing
@@ -259,3 +259,57 @@ def test_a_disk_that_refuses_costs_what_was_not_synced_and_says_so(
     filing.close()
     assert tally.recorded == 2
     assert sorted(m for file in contents(tmp_path) for m in file) == ["a", "a3"]
+
+
+def large(root):
+    """Return a recorder's files of any size, sealed after ten seconds of a clock in a list."""
+    now = [0.0]
+    sealer = Sealer(idle_s=10, from_bytes=0, clock=lambda: now[0])
+    return now, make_filing(root, Tally(), sealer=sealer)
+
+
+def test_a_cassette_that_rests_is_sealed_and_its_conversation_goes_on(tmp_path):
+    now, filing = large(tmp_path)
+    filing.file(turn(ASK_A))
+    now[0] = 8
+    filing.file(turn(ASK_B))
+    assert filing.idle_wait_s == 2
+
+    filing.seal_idle()
+    assert [path.suffix for path in Shelf(tmp_path).paths()] == [".yaml", ".yaml"]
+    now[0] = 10
+    filing.seal_idle()
+    assert [path.suffix for path in Shelf(tmp_path).paths()] == [".zst", ".yaml"]
+
+    filing.file(turn(ASK_A, OK, said("user", "a2")))
+    filing.sync()
+    assert contents(tmp_path) == [["a", "a2"], ["b"]]
+    assert [path.suffix for path in Shelf(tmp_path).paths()] == [".yaml", ".yaml"]
+
+
+def test_at_the_end_all_are_sealed_and_the_next_recorder_continues_them(tmp_path):
+    _, first = large(tmp_path)
+    first.file(turn(ASK_A))
+    first.close()
+    (sealed,) = Shelf(tmp_path).paths()
+    assert sealed.name.endswith(".yaml.zst")
+
+    second = make_filing(tmp_path, Tally(), token=lambda: "other")
+    second.read_shelf()
+    second.file(turn(ASK_A, OK, said("user", "a2")))
+    second.close()
+
+    assert contents(tmp_path) == [["a", "a2"]]
+
+
+def test_small_and_foreign_cassettes_stay_as_they_are(tmp_path):
+    foreign = tmp_path / "stock.yaml"
+    foreign.write_text("interactions: []\nversion: 1\n")
+    make_filing(tmp_path, Tally()).file(turn(ASK_A))
+    _, filing = large(tmp_path)
+    before = foreign.read_bytes()
+
+    filing.read_shelf()
+    filing.close()
+
+    assert foreign.read_bytes() == before

@@ -24,6 +24,12 @@ class Files:
         self.gate.set()
         self.entered = threading.Event()
         self.fault = None
+        self.idle_wait_s = None
+        self.sealed = threading.Event()
+
+    def seal_idle(self):
+        self.idle_wait_s = None
+        self.sealed.set()
 
     def read_shelf(self, enough):
         self.entered.set()
@@ -221,3 +227,16 @@ def test_a_dead_writer_thread_is_a_counter_not_an_outage(files, tally, monkeypat
 
     assert tally.lost == {"the writer thread has ended": 1}
     writer.close(WAIT_S)
+
+
+def test_what_rests_is_sealed_while_nothing_comes(files, tally):
+    files.idle_wait_s = 0.0
+    writer = Writer(files, tally)
+    writer.start()
+
+    assert files.sealed.wait(WAIT_S)
+    writer.put(capture())
+    writer.close(WAIT_S)
+
+    assert len(files.filed) == 1
+    assert not tally.lost

@@ -20,7 +20,7 @@ from tonearm.cassette import frame, parts
 from tonearm.cassette.blobs import Blobs
 from tonearm.cassette.content import begins_with, unsealed
 from tonearm.cassette.files import WriterLock, open_to_read, replacing, sync_folder, write_synced
-from tonearm.cassette.names import plain_name, sealed_name
+from tonearm.cassette.names import SUFFIX, plain_name, sealed_name
 from tonearm.cassette.shape import ShapeError
 from tonearm.errors import CassetteError
 
@@ -36,6 +36,8 @@ def seal(path: Path) -> Path:
         CassetteError: It cannot be read, is being written, is too large, or the disk is full.
     """
     plain, sealed = plain_name(path), sealed_name(path)
+    if plain.suffix != SUFFIX:
+        raise CassetteError(plain, f"only files named *{SUFFIX} can be sealed; rename it")
     with _alone(plain, "cannot be sealed"):
         if plain.exists() or not sealed.exists():
             _seal(plain, sealed)
