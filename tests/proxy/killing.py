@@ -59,7 +59,7 @@ def live(shelf: Path, life: int, pipe: int) -> None:
     filing = Filing(Shelf(shelf), tally, pins=PinBook(lambda *_: {}))
     writer = Writer(filing, tally)
     writer.start()
-    turn, told = 0, -1
+    turn, told = 0, 0
     while True:
         for conversation in range(4):
             writer.put(capture(life, conversation, turn))
@@ -83,11 +83,11 @@ def kill_once(shelf: Path, life: int, chance: random.Random) -> int:
             os._exit(1)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
-        pipe.readline()
+        first = pipe.readline()
         time.sleep(chance.random() * SPREAD_S)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        said = [line for line in pipe.read().split(b"\n") if line]
+        said = (first + pipe.read()).split()
     return int(said[-1]) if said else 0
 
 
