@@ -23,9 +23,8 @@ def leaks(item: Item, text: str) -> list[str]:
     rest = item.text.replace(item.spelled, "") if item.spelled else ""
     found = _runs(item.spelled) & _runs(text) - _runs(rest)
     secret = _runs(item.secret) - _runs(rest)
-    for reading in readings(text):
-        found |= {run for run in secret if run in reading}
-    return sorted(found)
+    everything = "\0".join({r for r in readings(text) if len(r) >= RUN})
+    return sorted(found | {run for run in secret if run in everything})
 
 
 def _runs(text: str) -> set[str]:

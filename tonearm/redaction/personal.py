@@ -9,7 +9,7 @@ from tonearm.redaction.linear import Match
 from tonearm.redaction.view import View
 
 _CARD_LENGTHS = (
-    (re.compile(r"4"), {13, 16, 19}),
+    (re.compile(r"4"), {16, 19}),
     (re.compile(r"5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)"), {16}),
     (re.compile(r"3[47]"), {15}),
     (re.compile(r"3(?:0[0-5]|[689])"), {14}),
@@ -22,7 +22,7 @@ _MEASURE = re.compile(
     rb"\s?(?:ns|us|\xc2\xb5s|ms|s|sec|seconds|bytes|[kKMGT]?i?B|tokens|\w*[_(])\b"
 )
 _COUNTED = re.compile(
-    rb"(?:duration|time|stamp|_ns|count|size|offset|seed|hash|rowid|bytes|total|epoch)\W{0,4}$",
+    rb"(?:duration|time|stamp|_ns|count|size|offset|seed|hash|rowid|bytes|total|epoch)\W{0,12}$",
     re.I,
 )
 _BEFORE = 24
@@ -34,7 +34,7 @@ def _is_card(view: View, match: Match) -> bool:
     text = view.data[start:end].decode("latin-1")
     digits = re.sub(r"\D", "", text)
     known = any(p.match(digits) and len(digits) in sizes for p, sizes in _CARD_LENGTHS)
-    if not known or len(set(digits)) < 3 or _luhn(digits):
+    if not known or len(set(digits)) < 2 or _luhn(digits):
         return False
     if digits == text:
         before = view.data[max(start - _BEFORE, 0) : start]
