@@ -108,15 +108,17 @@ def _cassettes(
     request: pytest.FixtureRequest, names: Sequence[str | Path], folder: Path
 ) -> list[Path]:
     """Return the files to serve: those that the marker names, else the one named like the test."""
-    paths = [folder / name for name in names] or [folder / f"{_test_name(request)}.yaml"]
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
+    from tonearm.cassette import find
+    from tonearm.errors import TonearmError
+
+    try:
+        return find([folder / name for name in names or [f"{_test_name(request)}.yaml"]])
+    except TonearmError as err:
         pytest.fail(
-            f"no cassette at {', '.join(missing)}; record one with `tonearm record` and put it "
+            f"no cassette for this test: {err}; record one with `tonearm record` and put it "
             "there, or name another with @pytest.mark.tonearm(...)",
             pytrace=False,
         )
-    return paths
 
 
 def _test_name(request: pytest.FixtureRequest) -> str:
@@ -133,7 +135,6 @@ def _source(
     repeat: str = "last",
     strict: bool = False,
 ) -> Recordings:
-    from tonearm.cassette import find
     from tonearm.replay.server.loading import load_stock
     from tonearm.replay.server.playback import Pace, parse_speed
     from tonearm.replay.server.question import parse_pointer
@@ -141,6 +142,6 @@ def _source(
     from tonearm.replay.server.repertoire import Repeat
 
     free = [parse_pointer(text) for text in ([ignore] if isinstance(ignore, str) else ignore)]
-    stock = load_stock(find(cassettes), free=free, repeat=Repeat(repeat))
+    stock = load_stock(cassettes, free=free, repeat=Repeat(repeat))
     pace = Pace(speed=parse_speed(str(speed)))
     return Recordings(stock, pace=pace)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tonearm import wire
-from tonearm.cassette import load
+from tonearm.cassette import find, load
 from tonearm.errors import CassetteError
 from tonearm.replay.server.difference import changes
 from tonearm.replay.server.likeness import Features, features, read_body
@@ -74,7 +74,8 @@ def asked_bodies(recordings: Sequence[Recording]) -> dict[Recording, bytes]:
             by_cassette[recording.cassette].append(recording)
     for path, mine in by_cassette.items():
         try:
-            exchanges = load(path).exchanges
+            (now,) = find([path])  # it may have been sealed since
+            exchanges = load(now).exchanges
         except CassetteError as err:
             logger.warning("a miss is explained without a cassette: %s", err)
             continue

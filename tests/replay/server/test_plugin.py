@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.replay.server.harness import asks, last, line, streamed, write
+from tonearm.cassette import seal
 
 pytest_plugins = ["pytester"]
 
@@ -179,7 +180,21 @@ def test_a_missing_cassette_is_named_with_what_to_do(project):
     result = project("def test_hello(tonearm_server): pass")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["no cassette at *test_hello.yaml; record one with `tonearm rec*"])
+    result.stdout.fnmatch_lines(
+        ["no cassette for this test: *test_hello.yaml: no such file or folder; record one *"]
+    )
+
+
+def test_a_sealed_cassette_is_served_under_the_same_name(project, pytester):
+    folder = pytester.path / "cassettes" / "test_it"
+    seal(write(folder / "test_hello.yaml", HELLO))
+
+    project(
+        """
+def test_hello(tonearm_server):
+    assert '"content":"hel"' in ask("hi")
+"""
+    ).assert_outcomes(passed=1)
 
 
 def test_the_usual_variables_point_at_the_server_for_the_test_alone(project, monkeypatch):

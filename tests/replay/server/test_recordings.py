@@ -18,6 +18,7 @@ from tests.replay.server.harness import (
     whole,
     without_pin,
 )
+from tonearm.cassette import seal
 from tonearm.model import Outcome
 from tonearm.redaction import Redactor
 from tonearm.replay.server.question import parse_pointer
@@ -152,6 +153,15 @@ def test_a_miss_is_explained_although_the_cassette_has_gone(tmp_path):
             return await client.post("/api/chat", json=asks("b"))
 
     assert error(run(scenario())).endswith("the cassettes cannot be read any more")
+
+
+def test_a_miss_is_explained_from_a_cassette_that_was_sealed_meanwhile(tmp_path):
+    async def scenario():
+        async with visited(tmp_path, streamed(asks("a"))) as (_, client):
+            seal(tmp_path / "a.yaml")
+            return await client.post("/api/chat", json=asks("b"))
+
+    assert error(run(scenario())).endswith('recorded "a", asked "b"')
 
 
 def test_a_body_that_is_no_json_is_explained_too(tmp_path):
