@@ -27,6 +27,7 @@ COMMANDS = (
     "render",
     "parse",
     "compare-calls",
+    "redact",
 )
 """Names of the commands in the order of the help text; each has a module of that name."""
 
