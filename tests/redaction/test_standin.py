@@ -1,5 +1,6 @@
 """Stand-ins are consistent, keep the shape, and prove that they are stand-ins."""
 
+import json
 import re
 
 import pytest
@@ -66,3 +67,12 @@ def test_a_secret_without_room_for_a_proof_becomes_a_row_of_x():
 
 def test_strictly_nothing_stays_of_a_secret():
     assert OURS.make(b"(465) 348-4845", strict=True).strip(b"0123456789_-") == b""
+
+
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_stays_a_number_of_json(number):
+    """It stands in a body without quotes, where anything else would be no JSON."""
+    made = OURS.make(json.dumps(number).encode())
+
+    assert type(json.loads(made)) is type(number)
+    assert len(made) == len(json.dumps(number))

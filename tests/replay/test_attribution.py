@@ -246,7 +246,7 @@ def total(engine, *references):
         (-0.105, None, Numerics.UNKNOWN),
         (-0.12, None, Numerics.DIFFERENT),
         (-0.12, -0.13, Numerics.WITHIN_NOISE),
-        (-0.14, -0.15, Numerics.DIFFERENT),
+        (-0.16, -0.17, Numerics.DIFFERENT),
     ],
 )
 def test_log_probs_are_judged_by_the_references_own_noise(reference, band, expected):

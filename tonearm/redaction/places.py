@@ -39,7 +39,7 @@ _NOT_A_SECRET = re.compile(
 _IS_PASSWORD = re.compile(_PASSWORD, re.IGNORECASE)
 _DOUBLE = re.compile(rb'"((?:[^"\\\r\n]|\\[^\r\n])*)"?')
 _SINGLE = re.compile(rb"'((?:[^'\\\r\n]|\\[^\r\n])*)'")
-_BARE = re.compile(rb"(?:[^\s\"'`<\\]|\\[^\s\"'nrtbfu\\/])+")
+_BARE = re.compile(rb"[^\s\"'`<\\]*+(?:\\[^\s\"'nrtbfu\\/][^\s\"'`<\\]*+)*+")
 _IN_ADDRESS = re.compile(rb"[^\s\"'`<>\\&#;]+")
 _TRAILING = b".,;:!?)]}>"
 
@@ -48,10 +48,12 @@ def _assigned() -> Callable[[View], Iterator[Hit]]:
     pattern = compile_bytes(_ASSIGNED)
 
     def find(view: View) -> Iterator[Hit]:
-        at = 0
+        at = bare_end = 0
         while match := pattern.search(view.data, at):
-            hit = _value(view, match)
             at = match.end()
+            if at >= bare_end and (bare := _BARE.match(view.data, at)):
+                bare_end = bare.end()  # once for all names within, or a long text takes forever
+            hit = _value(view, match, bare_end)
             if hit is not None:
                 yield hit
                 at = max(at, hit.end if hit.view is view else at)
@@ -59,7 +61,7 @@ def _assigned() -> Callable[[View], Iterator[Hit]]:
     return find
 
 
-def _value(view: View, match: Match) -> Hit | None:
+def _value(view: View, match: Match, bare_end: int) -> Hit | None:
     """Return the secret behind a name, ``None`` where there is none."""
     data, at = view.data, match.end()
     window = data[max(match.start() - _LONGEST_NAME, 0) : match.start()]
@@ -72,10 +74,10 @@ def _value(view: View, match: Match) -> Hit | None:
     for form in (_DOUBLE, _SINGLE):
         if found := form.match(data, at, at + plausible.LONGEST + 2):
             return _checked(view, *found.span(1), name, quoted=True)
-    if found := _BARE.match(data, at, at + plausible.LONGEST + 2):
-        end = at + len(found[0].rstrip(_TRAILING))
-        return _checked(view, at, end, name, quoted=False)
-    return None
+    if bare_end - at > plausible.LONGEST:
+        return None
+    end = at + len(data[at:bare_end].rstrip(_TRAILING))
+    return _checked(view, at, end, name, quoted=False)
 
 
 def _checked(view: View, start: int, end: int, name: bytes, *, quoted: bool) -> Hit | None:

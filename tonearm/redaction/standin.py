@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections import OrderedDict
 from itertools import count
 
 _LOWER = b"abcdefghijklmnopqrstuvwxyz"
@@ -34,6 +35,10 @@ _LONGEST_RUN = 5
 _PROOF = 5
 """How many characters prove that a stand-in is one; half of them in a short one."""
 _CHECKED = 16 << 10
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+"""A number of JSON, which stays one: it stands there without quotes."""
+_DIGIT = re.compile(rb"[0-9]")
+_REMEMBERED = 512
 _SHORTEST = 6
 """A secret with fewer letters and digits has no room for a proof."""
 
@@ -43,6 +48,7 @@ class StandIns:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._made: OrderedDict[tuple[bytes, bool], bytes] = OrderedDict()
 
     def make(self, secret: bytes, *, strict: bool = False) -> bytes:
         """Return the stand-in of a secret: as long, and never with six of its characters in a row.
@@ -53,17 +59,29 @@ class StandIns:
             secret: What is to be replaced.
             strict: Keep nothing of it, not even what tells its kind or separates its groups.
         """
+        asked = (secret, strict)
+        if asked not in self._made:
+            self._made[asked] = self._new(secret, strict)
+            if len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        return self._made[asked]
+
+    def _new(self, secret: bytes, strict: bool) -> bytes:
+        number = _NUMBER.fullmatch(secret) is not None
         if len(_free(secret)) < _SHORTEST:
-            return b"x" * len(secret)
-        text = self._attempt(secret, 0, frozenset() if strict else _kept(secret))
+            return _DIGIT.sub(b"1", secret) if number else b"x" * len(secret)
+        fixed = frozenset(_signs(secret)) if number else frozenset()
+        text = self._attempt(secret, 0, fixed if strict or number else _kept(secret))
         attempts = count(1)
-        while shares_run(secret, text):
-            text = self._attempt(secret, next(attempts), frozenset())
+        while shares_run(secret, text) or (number and not _NUMBER.fullmatch(text)):
+            text = self._attempt(secret, next(attempts), fixed)
         return text
 
     def is_made(self, text: bytes) -> bool:
         """Return whether a text is a stand-in of this key."""
         places = _free(text)
+        if len(places) < _SHORTEST and _NUMBER.fullmatch(text):
+            return _DIGIT.sub(b"1", text) == text
         if not text.strip(b"x") or len(places) < _SHORTEST:
             return not text.strip(b"x")
         return all(text[place] == char for place, char in self._proof(text, places).items())
@@ -116,6 +134,11 @@ def _free(text: bytes) -> list[int]:
     mail = _MAIL.fullmatch(text)
     end = mail.start(1) if mail and mail[1] else len(text)
     return [found.start() for found in _ALNUM.finditer(text, 0, end)]
+
+
+def _signs(number: bytes) -> list[int]:
+    """Return the places of all that is no digit in a number."""
+    return [at for at, char in enumerate(number) if not chr(char).isdigit()]
 
 
 def _kept(secret: bytes) -> frozenset[int]:

@@ -75,17 +75,17 @@ def _private_keys(view: View) -> Iterator[Hit]:
     for match in _PEM.finditer(view.data):
         if match[1] == b"BEGIN":
             if begins is not None:
-                yield from _cut_key(view, begins)
+                yield from _cut_key(view, begins, match.start())
             begins = match.start()
         elif begins is not None:
             yield from _private_key(view, begins, match.end())
             begins = None
     if begins is not None:
-        yield from _cut_key(view, begins)
+        yield from _cut_key(view, begins, len(view.data))
 
 
-def _cut_key(view: View, start: int) -> Iterator[Hit]:
-    rest = _REST_OF_KEY.match(view.data, start, start + _LONGEST_KEY)
+def _cut_key(view: View, start: int, limit: int) -> Iterator[Hit]:
+    rest = _REST_OF_KEY.match(view.data, start, min(start + _LONGEST_KEY, limit))
     yield from _private_key(view, start, rest.end() if rest else start)
 
 
