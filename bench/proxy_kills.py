@@ -1,6 +1,6 @@
 """Kill the recorder's writer a thousand times and count what was acknowledged and is not there.
 
-    uv run python -m bench.proxy_kills [KILLS]
+uv run python -m bench.proxy_kills [KILLS]
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ from tonearm.model import Token
 SOFTCAP = 30.0
 """Gemma 4's logits lie between plus and minus this: none is further than twice it from another."""
 
+ROUNDING = 2e-15
+"""By how much one less the sum of a few probabilities may be off."""
+
 type Pair = tuple[Token, Token]
 """One token: what the base thinks of it, and what the other side does."""
 
@@ -102,7 +105,8 @@ def divergence(base: Token, other: Token) -> tuple[float, float]:
     other_rest = _rest(theirs[t] for t in named)
     if rest <= 0:
         return max(0.0, exact), max(0.0, exact)
-    low = exact + rest * (math.log(rest) - math.log(max(other_rest, _least(theirs))))
+    most = max(other_rest + ROUNDING, _least(theirs))
+    low = exact + rest * (math.log(rest) - math.log(most))
     likeliest = min(math.log(rest), max((p for t, p in ours.items() if t not in named), default=0))
     high = exact + rest * (likeliest - math.log(_least(theirs)))
     return max(0.0, low), max(0.0, low, high)
