@@ -14,7 +14,6 @@ from hypothesis import settings
 from tests.engines import OLLAMA_VERSION, Ollama, start_ollama
 from tests.reference import Reference, start_reference
 
-
 # The same examples in every run; HYPOTHESIS_PROFILE=default looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
