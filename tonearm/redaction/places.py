@@ -82,10 +82,6 @@ def _value(view: View, match: Match, bare_end: int) -> Hit | None:
 
 def _checked(view: View, start: int, end: int, name: bytes, *, quoted: bool) -> Hit | None:
     inner, start, end = decoded(view, start, end)
-    while (
-        end - start > 1 and inner.data[start] == inner.data[end - 1] and inner.data[start] in b"\"'"
-    ):
-        start, end = start + 1, end - 1  # the value is a JSON text, or quoted for a shell
     is_password = _IS_PASSWORD.search(name) is not None
     check = plausible.password if is_password else plausible.token
     if not check(inner.data[start:end], quoted=quoted):
