@@ -81,10 +81,13 @@ def _value(view: View, match: Match, bare_end: int) -> Hit | None:
 
 
 def _checked(view: View, start: int, end: int, name: bytes, *, quoted: bool) -> Hit | None:
-    inner, start, end = decoded(view, start, end)
+    inner, start, end = _unescaped(view, start, end)
+    data = inner.data
+    while end - start > 1 and data[start] == data[end - 1] and data[start] in b"\"'":
+        start, end = start + 1, end - 1  # the value is a JSON text itself, or quoted for a shell
     is_password = _IS_PASSWORD.search(name) is not None
     check = plausible.password if is_password else plausible.token
-    if not check(inner.data[start:end], quoted=quoted):
+    if not check(data[start:end], quoted=quoted):
         return None
     kind = "password" if is_password else "secret"
     return Hit(kind=kind, rank=Rank.PLACE, view=inner, start=start, end=end)
@@ -94,19 +97,23 @@ def _parameter(view: View, at: int) -> Hit | None:
     found = _IN_ADDRESS.match(view.data, at, at + plausible.LONGEST + 2)
     if found is None:
         return None
-    inner, start, end = decoded(view, at, found.end())
+    inner, start, end = _decoded(view, at, found.end())
     if not plausible.parameter(inner.data[start:end]):
         return None
     return Hit(kind="secret", rank=Rank.PLACE, view=inner, start=start, end=end)
 
 
-def decoded(view: View, start: int, end: int) -> tuple[View, int, int]:
-    """Return where a value stands without the escapes that it is spelled with."""
-    value = view.data[start:end]
-    if quoted(value):
+def _decoded(view: View, start: int, end: int) -> tuple[View, int, int]:
+    """Return where a value of an address or a cookie stands without its percent-encoding."""
+    if quoted(view.data[start:end]):
         inner = unquoted(view, start, end)
         return inner, 0, len(inner.data)
-    if escaped(value):
+    return _unescaped(view, start, end)
+
+
+def _unescaped(view: View, start: int, end: int) -> tuple[View, int, int]:
+    """Return where a value stands without the escapes that it is spelled with."""
+    if escaped(view.data[start:end]):
         inner = unescaped(joined(view, [(start, end)]))
         return inner, 0, len(inner.data)
     return view, start, end
@@ -124,7 +131,7 @@ def _cookies(view: View) -> Iterator[Hit]:
         for pair in _COOKIE.finditer(view.data, *match.span(1)):
             if pair[1].lower() in _ATTRIBUTES or not plausible.cookie(pair[2]):
                 continue
-            inner, start, end = decoded(view, *pair.span(2))
+            inner, start, end = _decoded(view, *pair.span(2))
             yield Hit(kind="cookie", rank=Rank.PLACE, view=inner, start=start, end=end)
 
 
