@@ -18,6 +18,10 @@ from tonearm.errors import ArmUnavailable
 
 INSTALL = 'install it: pip install "tonearm[llama]"'
 
+SMALL_BYTES = 64 << 20
+"""Models below this size get one thread: llama.cpp's threads wait for one another in busy loops,
+and were 20 times slower beside other busy processes."""
+
 
 class LlamaServer:
     """One loaded model."""
@@ -93,6 +97,8 @@ class LlamaServer:
         p.warmup = False
         p.verbosity = 0
         p.cache_ram_mib = 0  # otherwise up to 8 GiB of earlier prompts are kept
+        if self._path.stat().st_size < SMALL_BYTES:
+            p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
         if self._kv == "f32":
             p.cache_type_k = p.cache_type_v = library.ggml_type.GGML_TYPE_F32
             # The fused attention computes in f16.
