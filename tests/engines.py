@@ -7,6 +7,7 @@ what the user of this machine has.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import httpx
@@ -46,6 +48,14 @@ def require(name: str, reason: str) -> NoReturn:
     if name in os.environ.get("TONEARM_REQUIRE", "").split(","):
         pytest.fail(f"{name} is required: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def package(name: str, *, group: str) -> ModuleType:
+    """Return a package that a dependency group brings; ``require`` the group where it is absent."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        require(group, f"no package {name} here: uv sync --group {group}")
 
 
 def cache_folder() -> Path:

@@ -1,20 +1,16 @@
 """What users of the common clients read when something goes wrong behind the recorder."""
 
-import importlib
+from functools import partial
 
 import pytest
 
-from tests.engines import require
+from tests.engines import package
 from tests.proxy.harness import LIMIT_S, Upstream, recording, run
 
 QUESTION = [{"role": "user", "content": "hi"}]
 
 
-def library(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        require(name, f"no package {name} here: uv sync --group clients")
+library = partial(package, group="clients")
 
 
 async def ask_openai(url):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.engines import package
 from tests.replay.server.harness import asks, last, line, streamed, write
 from tonearm.cassette import seal
 
@@ -244,13 +245,13 @@ def test_hello(tonearm_server, n):
 
 
 def test_beside_xdist(project):
-    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    package("xdist", group="plugins")
 
     project(SEVERAL, "-p", "xdist", "-n", "2", hello=HELLO).assert_outcomes(passed=6)
 
 
 def test_beside_pytest_asyncio(project):
-    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio is not installed")
+    package("pytest_asyncio", group="plugins")
 
     result = project(
         """
@@ -275,7 +276,7 @@ async def test_hello(tonearm_server):
 
 def test_beside_pytest_recording(project):
     """Its tests and ours share a folder of cassettes, and a run."""
-    pytest.importorskip("pytest_recording", reason="pytest-recording is not installed")
+    package("pytest_recording", group="plugins")
 
     result = project(
         SEVERAL
