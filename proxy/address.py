@@ -29,6 +29,16 @@ class Address:
         return f"{self.scheme}://{self.authority}"
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment in which the usual clients find a server here."""
+        return {
+            "OLLAMA_HOST": self.url,
+            "OLLAMA_BASE_URL": self.url,
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+            "ANTHROPIC_BASE_URL": self.url,
+        }
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the address."""
         if self.host == "localhost":

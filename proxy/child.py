@@ -24,22 +24,13 @@ def environment(
         mode: How traffic gets to the recorder; from ``local`` on clients need not be told.
     """
     if mode == "reverse":
-        return {**base, **_servers(recorder)}
-    env = {**base, **_servers(upstream)}
+        return {**base, **recorder.variables}
+    env = {**base, **upstream.variables}
     if mode != "regular":
         return env
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
     return env | {"http_proxy": recorder.url, "HTTP_PROXY": recorder.url}
-
-
-def _servers(address: Address) -> dict[str, str]:
-    return {
-        "OLLAMA_HOST": address.url,
-        "OLLAMA_BASE_URL": address.url,
-        "OPENAI_BASE_URL": f"{address.url}/v1",
-        "ANTHROPIC_BASE_URL": address.url,
-    }
 
 
 async def run(command: Sequence[str], env: Mapping[str, str], interrupts: Interrupts) -> int:

@@ -72,13 +72,13 @@ def tonearm_server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tonearm_cassette_dir: Path
 ) -> Iterator[TonearmServer]:
     """A server of the test's cassette; clients made in the test find it by themselves."""
-    from tonearm.replay.server.background import Background, environment
+    from tonearm.replay.server.background import Background
 
     marker = request.node.get_closest_marker("tonearm") or pytest.mark.tonearm().mark
     source = _source(_cassettes(request, marker.args, tonearm_cassette_dir), **marker.kwargs)
     strict = bool(marker.kwargs.get("strict"))
     with Background(source) as running:
-        for name, value in environment(running.address).items():
+        for name, value in running.address.variables.items():
             monkeypatch.setenv(name, value)
         server = TonearmServer(url=running.address.url, source=source, strict=strict)
         request.node.stash[_SERVER] = server

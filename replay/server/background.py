@@ -57,13 +57,3 @@ class Background:
         self._started.set()
         await self._ended.wait()
         await front.stop(STOP_S)
-
-
-def environment(server: Address) -> dict[str, str]:
-    """Return the variables by which the usual clients find a server."""
-    return {
-        "OLLAMA_HOST": server.url,
-        "OLLAMA_BASE_URL": server.url,
-        "OPENAI_BASE_URL": f"{server.url}/v1",
-        "ANTHROPIC_BASE_URL": server.url,
-    }

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines import OLLAMA_VERSION, Ollama, ollama_binary
 from tonearm.cassette import Shelf, find, load
-from tonearm.replay.server.background import Background, environment
+from tonearm.replay.server.background import Background
 from tonearm.replay.server.loading import load_stock
 from tonearm.replay.server.recordings import Recordings
 
@@ -75,7 +75,7 @@ def record(ollama, shelf, command, **env):
 
 def ran(command, server, **env):
     """Run a client program of the server, and return what it printed."""
-    return output(command, **environment(server.address), **env)
+    return output(command, **server.address.variables, **env)
 
 
 def output(command, **env):
