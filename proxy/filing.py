@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tonearm import wire
 from tonearm.canonical import JsonObject
-from tonearm.cassette import CassetteWriter, Sealer, Shelf, load, redact
+from tonearm.cassette import CassetteWriter, Clean, Sealer, Shelf, cleaner, load
 from tonearm.errors import CassetteError, WireError
 from tonearm.model import Exchange, Outcome
 from tonearm.proxy.pins import PinBook
@@ -39,13 +39,20 @@ class Filing:
         shelf: Shelf,
         tally: Tally,
         *,
+        clean: Clean | None = None,
         pins: PinBook | None = None,
         token: Callable[[], str] = lambda: secrets.token_hex(4),
         max_open: int = MAX_OPEN,
         sealer: Sealer | None = None,
     ) -> None:
+        """Take a shelf and where to count; by default the shelf's own redaction is in force.
+
+        Raises:
+            RedactionError: The key or the rules of the shelf cannot be used.
+        """
         self._shelf = shelf
         self._tally = tally
+        self._clean = clean or cleaner(shelf.root)
         self._pins = pins or PinBook()
         self._token = token
         self._max_open = max_open
@@ -90,7 +97,7 @@ class Filing:
         Raises:
             CassetteError: The file cannot be created or written.
         """
-        exchange = redact(exchange)
+        exchange = self._clean(exchange)
         placement = self._place(exchange)
         starts = placement is not None and placement.index == 0
         body = _body(exchange)

@@ -12,7 +12,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from tonearm.cassette import Shelf
-from tonearm.errors import CaptureError
+from tonearm.errors import CaptureError, RedactionError
 from tonearm.proxy.addon import Recorder
 from tonearm.proxy.capture import Capture
 from tonearm.proxy.filing import Filing
@@ -45,9 +45,10 @@ class Script:
         shelf = Path(ctx.options.tonearm_shelf)
         try:
             prepare(shelf)
-        except CaptureError as err:
+            filing = Filing(Shelf(shelf), self._tally)
+        except (CaptureError, RedactionError) as err:
             raise exceptions.OptionsError(str(err)) from err
-        self._writer = Writer(Filing(Shelf(shelf), self._tally), self._tally)
+        self._writer = Writer(filing, self._tally)
         self._writer.start()
 
     def done(self) -> None:

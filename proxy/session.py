@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonearm.cassette import Shelf
+from tonearm.cassette import Shelf, cleaner, keep_raw
 from tonearm.errors import CaptureError, UsageError, WireError
 from tonearm.proxy import child
 from tonearm.proxy.addon import Recorder, utc_now
@@ -59,6 +59,8 @@ class Settings:
     """What every request must carry."""
     metrics: Address | None = None
     """Where figures are shown to Prometheus."""
+    unsafe_raw: bool = False
+    """Whether everything is written as it is, secrets included."""
 
     def __post_init__(self) -> None:
         if self.mode in ("reverse", "regular") and self.upstream.same_place(self.listen):
@@ -88,6 +90,7 @@ def record(settings: Settings, command: Sequence[str], say: Callable[[str], None
 
     Raises:
         CaptureError: The recorder cannot start.
+        RedactionError: The key or the rules of the shelf's redaction cannot be used.
         UsageError: There is no such command.
     """
     prepare(settings.shelf)
@@ -133,7 +136,8 @@ class _Run:
         self.tally = Tally()
         token = secrets.token_hex(4)
         self.note = LossNote(settings.shelf, self.tally, token=token, now=utc_now)
-        filing = Filing(Shelf(settings.shelf), self.tally)
+        clean = keep_raw if settings.unsafe_raw else cleaner(settings.shelf)
+        filing = Filing(Shelf(settings.shelf), self.tally, clean=clean)
         self.writer = Writer(filing, self.tally, on_idle=self.note.update)
         self.address = settings.listen
         self._settings = settings
@@ -196,6 +200,11 @@ class _Run:
             "regular": f"clients use the proxy {self.address.url}",
         }.get(self._settings.mode, f"mode {self._settings.mode}")
         self._say(f"recording Ollama at {url} into {shelf}; {way}")
+        if self._settings.unsafe_raw:
+            self._say(
+                "WARNING: redaction is off (--unsafe-raw): keys, passwords and personal data are "
+                f"written to {shelf} as they pass"
+            )
         try:
             await asyncio.to_thread(ask, url, "/api/version")
         except (OSError, WireError) as err:

@@ -14,7 +14,7 @@ import vcr
 from tests import tapes
 from tests.cassette import samples
 from tonearm import wire
-from tonearm.cassette import CassetteWriter, load, redact
+from tonearm.cassette import CassetteWriter, is_raw, keep_raw, load, redact
 from tonearm.cassette.format import to_line
 from tonearm.model import Chunk, Link
 from tonearm.redaction import Redactor
@@ -87,6 +87,15 @@ def test_redacting_twice_is_redacting_once():
     once = redact(exchange_with_secrets())
 
     assert redact(once) == once
+
+
+def test_what_was_kept_raw_can_be_redacted_later():
+    kept = keep_raw(exchange_with_secrets())
+
+    assert kept == replace(exchange_with_secrets(), redaction={"off": True})
+    assert is_raw(kept)
+    assert redact(kept) == redact(exchange_with_secrets())
+    assert not is_raw(redact(kept))
 
 
 def test_an_address_that_is_none_is_taken_out():

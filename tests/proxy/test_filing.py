@@ -1,12 +1,15 @@
 """Every exchange into the cassette of its conversation."""
 
 import json
+import os
+import shutil
+import stat
 from dataclasses import replace
 
 import pytest
 
-from tonearm.cassette import CassetteWriter, Sealer, Shelf, load
-from tonearm.errors import CassetteError
+from tonearm.cassette import CassetteWriter, Sealer, Shelf, is_raw, keep_raw, load
+from tonearm.errors import CassetteError, RedactionError
 from tonearm.model import Exchange, HttpRequest, HttpResponse, Outcome, Pin
 from tonearm.proxy.filing import Filing
 from tonearm.proxy.tally import Tally
@@ -92,6 +95,73 @@ def test_a_restarted_recorder_continues_the_files_of_its_conversations(tmp_path,
     assert contents(tmp_path) == [["b"], ["a", "a2"]]
     assert [e.sequence for e in load(Shelf(tmp_path).paths()[1]).exchanges] == [0, 1]
     assert (tally.recorded, tally.conversations, tally.files) == (2, 2, 2)
+
+
+SECRET = "glpat-Zq81Lk0vUe7TnB4sXyRd"
+SHOW_A = said("user", f"my token is {SECRET}")
+
+
+def test_a_conversation_with_a_secret_goes_on_in_its_file_after_a_restart(tmp_path, tally):
+    """Both recorders use the key of the shelf, so a secret has one stand-in for good."""
+    history = [SHOW_A, OK]
+    for word in ("a2", "a3"):
+        filing = make_filing(tmp_path, tally, token=lambda word=word: word)
+        filing.read_shelf()
+        filing.file(turn(*history, said("user", word)))
+        filing.close()
+        history += [said("user", word), OK]
+
+    (path,) = Shelf(tmp_path).paths()
+    first, second = (json.loads(e.request.body)["messages"] for e in load(path).exchanges)
+    assert [m["content"] for m in second[2:]] == ["a2", "ok", "a3"]
+    assert second[:3] == first
+    assert SECRET.encode() not in path.read_bytes()
+    assert [e.redaction["secrets"] for e in load(path).exchanges] == [{"gitlab_token": 1}] * 2
+
+
+def test_the_key_stays_with_its_owner_and_out_of_the_cassettes(filing, tmp_path):
+    filing.file(turn(SHOW_A))
+    filing.close()
+
+    key = tmp_path / ".tonearm/redaction.key"
+    (path,) = Shelf(tmp_path).paths()
+    assert key.read_bytes().strip() not in path.read_bytes()
+    if os.name == "posix":
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_the_rules_of_the_shelf_are_in_force(tmp_path, tally):
+    (tmp_path / "redaction.toml").write_text('pattern = [{kind = "badge", regex = "B-[0-9]{6}"}]')
+    filing = make_filing(tmp_path, tally)
+
+    filing.file(turn(said("user", "I am B-123456")))
+    filing.close()
+
+    (path,) = Shelf(tmp_path).paths()
+    assert b"B-123456" not in path.read_bytes()
+    assert load(path).exchanges[0].redaction["secrets"] == {"badge": 1}
+
+
+def test_rules_that_cannot_be_used_keep_the_recorder_from_starting(tmp_path, tally):
+    (tmp_path / "redaction.toml").write_text('pattern = [{kind = "badge", regex = "("}]')
+
+    with pytest.raises(RedactionError, match=r"redaction\.toml: pattern 1 \(badge\): missing \)"):
+        make_filing(tmp_path, tally)
+
+
+def test_what_is_kept_raw_says_so(tmp_path, tally):
+    filing = make_filing(tmp_path, tally, clean=keep_raw)
+
+    filing.file(turn(SHOW_A, headers=(("authorization", "Bearer abcdefgh12345678"),)))
+    filing.close()
+
+    (path,) = Shelf(tmp_path).paths()
+    (exchange,) = load(path).exchanges
+    assert is_raw(exchange)
+    assert SECRET.encode() in path.read_bytes()
+    assert dict(exchange.request.headers)["authorization"] == "Bearer abcdefgh12345678"
+    assert not (tmp_path / ".tonearm").exists()
 
 
 def test_reading_the_shelf_can_be_broken_off(tmp_path, tally, caplog):
@@ -223,6 +293,7 @@ def test_a_shelf_that_disappears_costs_records_and_says_so(tmp_path, tally):
     """Once it is back, recording goes on."""
     shelf = tmp_path / "shelf"
     filing = make_filing(shelf, tally)
+    shutil.rmtree(shelf)
     shelf.write_text("a file where the folder should be")
 
     with pytest.raises(CassetteError, match="cannot be created"):
@@ -238,8 +309,6 @@ def test_a_disk_that_refuses_costs_what_was_not_synced_and_says_so(
     filing, tally, tmp_path, monkeypatch
 ):
     """After that the same conversation is recorded again."""
-    import os
-
     real = os.write
 
     def full(fd, data):

@@ -108,6 +108,54 @@ def test_a_command_is_recorded_without_knowing(tmp_path):
     assert (exchange.pin.server_version, exchange.pin.digest) == ("0.24.0", "d1")
 
 
+TOKEN = "glpat-Zq81Lk0vUe7TnB4sXyRd"
+TELLS = CLIENT.replace('"hi"', f'"{TOKEN}"')
+
+
+def told(tmp_path, *options):
+    """Record a client that tells a secret; return what the recorder said."""
+
+    async def scenario():
+        async with Upstream(ollama) as upstream:
+            args = ("--upstream", upstream.address.url, "--listen", "127.0.0.1:0", *options)
+            return await finished(*args, "--shelf", tmp_path, "--", sys.executable, "-c", TELLS)
+
+    code, _, err = run(scenario())
+    assert code == 0
+    return err
+
+
+def test_a_secret_does_not_reach_the_disk(tmp_path, capsys):
+    err = told(tmp_path)
+
+    assert "redaction" not in err
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()]
+    main(["ls", str(tmp_path)])
+    assert "RAW" not in capsys.readouterr().out
+
+
+def test_unsafe_raw_writes_everything_and_says_so_everywhere(tmp_path, capsys):
+    """At the start, at the end, in the cassette and in the list of cassettes."""
+    err = told(tmp_path, "--unsafe-raw")
+
+    assert "WARNING: redaction is off (--unsafe-raw): keys, passwords and personal data are " in err
+    assert "redaction was OFF (--unsafe-raw): these cassettes hold every secret" in err
+    (path,) = Shelf(tmp_path).paths()
+    assert TOKEN.encode() in path.read_bytes()
+    assert b'"redaction":{"off":true}' in path.read_bytes()
+    main(["ls", str(tmp_path)])
+    assert "1 RAW, secrets included" in " ".join(capsys.readouterr().out.split())
+
+
+def test_rules_that_are_wrong_are_one_line_and_nothing_starts(tmp_path, capsys):
+    (tmp_path / "redaction.toml").write_text('off = ["email"]\nallow = "x"\n')
+
+    code = main(["record", "--shelf", str(tmp_path), "--", sys.executable, "-c", CLIENT])
+
+    assert code == 4
+    assert capsys.readouterr().err.endswith("redaction.toml: allow is not a list of texts\n")
+
+
 def test_the_usual_clients_are_pointed_at_the_recorder(tmp_path):
     """And a command that asks for no answer is not a successful recording."""
     names = ("OLLAMA_HOST", "OLLAMA_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from secrets import token_bytes
 from urllib.parse import urlsplit, urlunsplit
 
 from tonearm.canonical import Json, JsonObject
+from tonearm.cassette.files import make_private_folder
+from tonearm.errors import RedactionError
 from tonearm.model import Chunk, Exchange, Headers
 from tonearm.redaction import Redacted, Redactor
 from tonearm.redaction.coding import Unreadable, is_packed, unpacked
@@ -56,6 +59,37 @@ CODING = "content-encoding"
 WITHHELD = "withheld"
 """Counted for a body that is compressed in a way that cannot be read, and is left out."""
 
+OFF = "off"
+"""Stands in the summary of an exchange from which nothing was taken out."""
+
+type Clean = Callable[[Exchange], Exchange]
+"""Takes out of an exchange what must not reach the disk."""
+
+
+def cleaner(shelf: Path) -> Clean:
+    """Return what redacts the exchanges of a shelf, by its key and its rules.
+
+    A shelf without a key gets one, and one that is not there is made.
+
+    Raises:
+        RedactionError: The key or the rules cannot be used.
+    """
+    try:
+        make_private_folder(shelf)
+    except OSError as err:
+        raise RedactionError(shelf, f"cannot be made: {err.strerror}") from err
+    return partial(redact, redactor=Redactor.of_shelf(shelf))
+
+
+def keep_raw(exchange: Exchange) -> Exchange:
+    """Return the exchange as it was captured, with a summary that says so."""
+    return replace(exchange, redaction={OFF: True})
+
+
+def is_raw(exchange: Exchange) -> bool:
+    """Return whether an exchange was written with its secrets, if it had any."""
+    return (exchange.redaction or {}).get(OFF) is True
+
 
 def redact(exchange: Exchange, redactor: Redactor | None = None) -> Exchange:
     """Return the exchange without what could be a secret, and with a summary of what was taken out.
@@ -87,7 +121,7 @@ class _Work:
         exchange = self._texts(exchange)
         exchange = self._question(exchange)
         exchange = self._answer(exchange)
-        before = exchange.redaction or {}
+        before = {k: v for k, v in (exchange.redaction or {}).items() if k != OFF}
         summary: JsonObject = before | {
             name: sorted(_names(before.get(name)) | names) for name, names in dropped.items()
         }

@@ -49,6 +49,7 @@ class _Entry:
             "outcomes": dict(sorted(Counter(str(e.outcome) for e in self.exchanges).items())),
             "started_at": min((e.started_at for e in self.exchanges if e.started_at), default=None),
             "bytes": self.path.stat().st_size,
+            "raw": sum(map(cassette.is_raw, self.exchanges)),
             "problem": self.problem,
         }
 
@@ -97,6 +98,8 @@ def _print(rows: list[JsonObject]) -> None:
         remarks = [f"{n} {name}" for name, n in odd.items()]
         if row["conversations"] > 1:
             remarks.append(f"{row['conversations']} conversations")
+        if row["raw"]:
+            remarks.append(f"{row['raw']} RAW, secrets included")
         if row["problem"]:
             remarks.append(row["problem"])
         table.add_row(

@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "record",
         usage="%(prog)s [--upstream URL] [--listen HOST:PORT] [--shelf DIR] [--mode MODE]\n"
         "                      [--allow-remote] [--token-file FILE] [--metrics HOST:PORT]\n"
-        "                      [--log-format text|json] [-- COMMAND ...]",
+        "                      [--unsafe-raw] [--log-format text|json] [-- COMMAND ...]",
         help="record what passes between agents and Ollama",
         description="Record what passes between agents and Ollama. With COMMAND, run it with its "
         "clients pointed at the recorder and pass its exit code on.",
@@ -63,6 +63,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--metrics", metavar="HOST:PORT", help="show figures in Prometheus' text format there"
     )
     p.add_argument(
+        "--unsafe-raw",
+        action="store_true",
+        help="switch the redaction off: write every header, key and password as it passes",
+    )
+    p.add_argument(
         "--log-format", choices=_log.FORMATS, default="text", help="default: %(default)s"
     )
     p.add_argument(
@@ -87,11 +92,15 @@ def run(args: argparse.Namespace) -> int:
         mode=args.mode,
         token=read_token(args.token_file, os.environ) if args.allow_remote else None,
         metrics=metrics or None,
+        unsafe_raw=args.unsafe_raw,
     )
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     result = record(settings, command, say)
     for line, facts in summary(result.tally, settings.shelf):
         say(line, **facts)
+    if settings.unsafe_raw and result.tally.recorded:
+        text = "redaction was OFF (--unsafe-raw): these cassettes hold every secret that passed"
+        say(text, redaction="off")
     if command and result.code == EXIT_SAME:
         check(result, settings)
     return result.code
