@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tonearm.arms import _native
-from tonearm.arms._native import Generated, Prompt
-from tonearm.arms.base import Draft
+from tonearm.arms._native import Generated
+from tonearm.arms.base import Draft, Prompt
 from tonearm.canonical import Json, JsonObject, fingerprint
 from tonearm.model import ChatRequest, Scored, Timing, Token
 

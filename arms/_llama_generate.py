@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
 from tonearm.arms import _native
 from tonearm.arms._llama_client import LlamaClient
-from tonearm.arms._native import Generated, Prompt
+from tonearm.arms._native import Generated
 from tonearm.arms._options import DEFAULTS
+from tonearm.arms.base import Prompt
+from tonearm.arms.engine import End, Passage, Piece
 from tonearm.canonical import Json, JsonObject
 from tonearm.model import ChatRequest, Timing, Token
 
@@ -49,22 +52,56 @@ async def generate(
     )
 
 
+async def write_on(server: LlamaClient, passage: Passage) -> AsyncGenerator[Piece]:
+    """Continue a passage piece by piece.
+
+    Raises:
+        EngineRefused: The engine does not take the passage.
+        ArmError: The engine fails.
+    """
+    fields = _sampling(passage.options, passage.markers)
+    fields |= {"n_probs": passage.top, "cache_prompt": True}
+    fields["n_keep"] = passage.options.get("num_keep", DEFAULTS["num_keep"])
+    if passage.grammar is not None:
+        fields["grammar"] = passage.grammar
+    if passage.schema is not None:
+        fields["json_schema"] = passage.schema
+    async with aclosing(server.stream(passage.ids, fields)) as events:
+        async for event in events:
+            tokens = tuple(_token(e) for e in event.get("completion_probabilities") or [])
+            end = _end(event) if event["stop"] else None
+            yield Piece(text=str(event["content"]), tokens=tokens, end=end)
+
+
+def _end(event: JsonObject) -> End:
+    times = event["timings"]
+    return End(
+        limited=event["stop_type"] == "limit",
+        prompt_tokens=times["cache_n"] + times["prompt_n"],
+        tokens=times["predicted_n"],
+        prompt_s=times["prompt_ms"] / 1000,
+        decode_s=times["predicted_ms"] / 1000,
+    )
+
+
 def _fields(request: ChatRequest, markers: Sequence[str]) -> JsonObject:
     """Return a completion request with Ollama's options and defaults in llama.cpp's names."""
-    options = request.options
-    fields: JsonObject = {name: options.get(name, DEFAULTS[name]) for name in SAMPLING}
-    fields |= {
-        "n_predict": options.get("num_predict", -1),
-        "stop": options.get("stop") or [],
-        "n_probs": TOP,
-        "preserved_tokens": list(markers),
-    }
+    fields = _sampling(request.options, markers) | {"n_probs": TOP}
     match request.body.get("format"):
         case "json":
             fields["json_schema"] = {"type": "object"}
         case dict() as schema:
             fields["json_schema"] = schema
     return fields
+
+
+def _sampling(options: Mapping[str, Json], markers: Sequence[str]) -> JsonObject:
+    fields: JsonObject = {name: options.get(name, DEFAULTS[name]) for name in SAMPLING}
+    return fields | {
+        "n_predict": options.get("num_predict", -1),
+        "stop": options.get("stop") or [],
+        "preserved_tokens": list(markers),
+    }
 
 
 def _token(entry: JsonObject) -> Token:

@@ -26,7 +26,18 @@ and were 20 times slower beside other busy processes."""
 class LlamaServer:
     """One loaded model."""
 
-    def __init__(self, arm: str, path: Path, *, num_ctx: int, kv: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        arm: str,
+        path: Path,
+        *,
+        num_ctx: int,
+        kv: str,
+        timeout_s: float,
+        shift: bool = False,
+    ) -> None:
+        self.asked = (num_ctx, shift)
+        """What it was made for: the context, and whether old tokens make room when it is full."""
         self.num_ctx = num_ctx
         """The context, tokens; the engine may round it up."""
         self._arm = arm
@@ -87,6 +98,7 @@ class LlamaServer:
         p = library.CommonParams()
         p.model.path = str(self._path)
         p.n_ctx = self.num_ctx
+        p.ctx_shift = self.asked[1]
         p.n_parallel = 1
         p.hostnames = ["127.0.0.1"]
         p.port = 0

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tonearm import templates
-from tonearm.arms.base import Draft
-from tonearm.canonical import JsonObject
+from tonearm.arms.base import Draft, Prompt
 from tonearm.errors import RenderError
 from tonearm.model import (
-    Answer,
     ChatRequest,
     Decoded,
     Pin,
@@ -28,8 +26,6 @@ from tonearm.model import (
     WireShape,
 )
 from tonearm.templates.base import ChatFormat
-
-BOS = "<bos>"
 
 CALL_END, RESPONSE, TURN_END = "<tool_call|>", "<|tool_response>", "<turn|>"
 
@@ -47,24 +43,6 @@ NEUTRAL = {
     "stop": [],
 }
 """Options that change what greedy decoding writes, or end it, unless they have these values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A finished prompt and the grammar that it is written in."""
-
-    text: str
-    format: ChatFormat
-
-    def parse(self, completion: str, tools: Sequence[JsonObject]) -> Answer:
-        """Take apart what was written behind this prompt."""
-        open_thought = self.format.starts_in_thinking(self.text)
-        return self.format.parse(completion, tools=tools, starts_in_thinking=open_thought)
-
-    @property
-    def bare(self) -> str:
-        """The text without the ``<bos>`` that engines put in front themselves."""
-        return self.text.removeprefix(BOS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

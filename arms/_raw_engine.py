@@ -12,8 +12,8 @@ from tonearm import wire
 from tonearm.arms import _native, _ollama_engine
 from tonearm.arms._llama_client import LlamaClient
 from tonearm.arms._llama_generate import generate
-from tonearm.arms._native import Prompt
 from tonearm.arms._ollama_http import OllamaServer
+from tonearm.arms.base import Prompt
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, ArmUnavailable
 from tonearm.model import ChatRequest, Take

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tonearm import templates, wire
 from tonearm.arms._markers import PROBE_TOKENS, Printing, missing, printing
-from tonearm.arms._native import Prompt
 from tonearm.arms._ollama_http import OllamaServer
 from tonearm.arms._truncation import truncated
+from tonearm.arms.base import Prompt
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, ArmUnavailable
 from tonearm.model import ChatRequest, Decoded, Rendered, Take

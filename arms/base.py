@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from tonearm.model import ChatRequest, Take
-from tonearm.templates.base import ChatFormat
+from tonearm.canonical import JsonObject
+from tonearm.model import Answer, ChatRequest, Take
+from tonearm.templates.base import ChatFormat, Reader
 
 
 class Arm(Protocol):
@@ -34,6 +35,35 @@ class Arm(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and processes."""
+
+
+BOS = "<bos>"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A finished prompt and the grammar that it is written in."""
+
+    text: str
+    format: ChatFormat
+
+    def parse(self, completion: str, tools: Sequence[JsonObject]) -> Answer:
+        """Take apart what was written behind this prompt."""
+        return self.format.parse(completion, tools=tools, starts_in_thinking=self.open_thought)
+
+    def reader(self, tools: Sequence[JsonObject]) -> Reader:
+        """Return what takes apart, piece by piece, what is being written behind this prompt."""
+        return self.format.reader(tools=tools, starts_in_thinking=self.open_thought)
+
+    @property
+    def open_thought(self) -> bool:
+        """Whether what is written behind this prompt begins inside a thought."""
+        return self.format.starts_in_thinking(self.text)
+
+    @property
+    def bare(self) -> str:
+        """The text without the ``<bos>`` that engines put in front themselves."""
+        return self.text.removeprefix(BOS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

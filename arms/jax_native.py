@@ -18,8 +18,8 @@ from typing import ClassVar
 from tonearm.arms import _gguf, _jax_lines, _jax_probe, _native
 from tonearm.arms._jax_probe import Found, Missing
 from tonearm.arms._jax_process import JaxProcess, ReferenceFailed, child_environ
-from tonearm.arms._native import Generated, Prompt
-from tonearm.arms.base import ArmOptions, Case
+from tonearm.arms._native import Generated
+from tonearm.arms.base import ArmOptions, Case, Prompt
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, ArmUnavailable, RenderError, UsageError
 from tonearm.model import ChatRequest, Pin, Rendered, Scored, Take

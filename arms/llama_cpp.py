@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ClassVar
@@ -18,10 +19,11 @@ from typing import ClassVar
 from tonearm import templates
 from tonearm.arms import _gguf, _native
 from tonearm.arms._llama_client import LlamaClient
-from tonearm.arms._llama_generate import TOP, generate
+from tonearm.arms._llama_generate import TOP, generate, write_on
 from tonearm.arms._llama_score import score
 from tonearm.arms._llama_server import LlamaServer
-from tonearm.arms.base import ArmOptions, Case
+from tonearm.arms.base import ArmOptions, Case, Prompt
+from tonearm.arms.engine import Passage, Piece
 from tonearm.errors import ArmError, ArmUnavailable, RenderError, UsageError
 from tonearm.model import ChatRequest, Pin, Take
 
@@ -68,7 +70,7 @@ class LlamaCpp:
         family = self._family()
         if self._options.template is None:
             templates.for_model(Pin(model="", family=family))
-        await self._load(self._default_ctx())
+        await self._load(self.default_num_ctx)
         assert self._server is not None
         facts = self._server.facts
         self._pin = Pin(
@@ -89,14 +91,43 @@ class LlamaCpp:
     async def play(self, request: ChatRequest) -> Take:
         """Render the request, let the engine continue it, and parse what came."""
         try:
-            prompt = _native.write(request, self._pin_of(request), self._options.template)
+            prompt = self.write(request)
             async with self._busy:
                 server = await self._for(request)
                 ids = [token for token, _ in await server.tokenize(prompt.text)]
                 generated = await generate(server, prompt, ids, request)
         except (ArmError, RenderError) as err:
             return self._failed(err, request)
-        return _native.take(self._name, request, prompt, ids, generated, self._pin_of(request))
+        return _native.take(self._name, request, prompt, ids, generated, self.pin_of(request))
+
+    def write(self, request: ChatRequest) -> Prompt:
+        """Write the prompt of a request.
+
+        Raises:
+            RenderError: The template rejects the conversation, or it holds an image.
+        """
+        return _native.write(request, self.pin_of(request), self._options.template)
+
+    @asynccontextmanager
+    async def loaded(self, num_ctx: int, *, shift: bool) -> AsyncIterator[_Loaded]:
+        """Load the model with a context and hold it; others wait for their turn, in order.
+
+        Raises:
+            ArmUnavailable: The model cannot be loaded that way.
+        """
+        async with self._busy:
+            if self._server is None or self._server.asked != (num_ctx, shift):
+                await self._load(num_ctx, shift=shift)
+            assert self._server is not None
+            yield _Loaded(self._server.client, num_ctx)
+
+    @property
+    def default_num_ctx(self) -> int:
+        """The context of requests that do not ask for one, tokens."""
+        text = self._options.settings.get("num_ctx", str(NUM_CTX))
+        if not text.isdecimal() or int(text) < 1:
+            raise UsageError(f"arm llama-cpp: num_ctx={text} is not a number of tokens")
+        return int(text)
 
     async def judge(self, cases: Sequence[Case]) -> list[Take]:
         """Score what the others answered, and answer where none of it is this arm's own answer."""
@@ -106,7 +137,7 @@ class LlamaCpp:
         request = case.request
         started = time.monotonic()
         try:
-            prompt = _native.write(request, self._pin_of(request), self._options.template)
+            prompt = self.write(request)
             async with self._busy:
                 server = await self._for(request)
                 ids = [token for token, _ in await server.tokenize(prompt.text)]
@@ -116,15 +147,16 @@ class LlamaCpp:
         if _native.is_greedy(request):
             repeated = _native.repeated(case.drafts, scored, time.monotonic() - started)
             if repeated is not None:
-                pin = self._pin_of(request)
+                pin = self.pin_of(request)
                 return _native.take(self._name, request, prompt, ids, repeated, pin, scored)
         return replace(await self.play(request), scored=scored)
 
     def _failed(self, err: ArmError | RenderError, request: ChatRequest) -> Take:
         problem = err.problem if isinstance(err, ArmError) else f"cannot render: {err}"
-        return Take(arm=self._name, error=problem, pin=self._pin_of(request))
+        return Take(arm=self._name, error=problem, pin=self.pin_of(request))
 
-    def _pin_of(self, request: ChatRequest) -> Pin:
+    def pin_of(self, request: ChatRequest) -> Pin:
+        """Return what identifies the engine for a request."""
         return replace(
             self._pin,
             model=self._options.model or request.model,
@@ -140,11 +172,16 @@ class LlamaCpp:
         assert self._server is not None, "open() comes first"
         return self._server.client
 
-    async def _load(self, num_ctx: int) -> None:
+    async def _load(self, num_ctx: int, *, shift: bool = False) -> None:
         await self.close()
         kv = self._options.settings.get("kv", "f16")
         server = LlamaServer(
-            self._name, self._path, num_ctx=num_ctx, kv=kv, timeout_s=self._options.timeout_s
+            self._name,
+            self._path,
+            num_ctx=num_ctx,
+            kv=kv,
+            timeout_s=self._options.timeout_s,
+            shift=shift,
         )
         await server.open()
         self._server = server
@@ -159,11 +196,22 @@ class LlamaCpp:
             fix = "name a GGUF file: --arm llama-cpp=FILE.gguf"
             raise ArmUnavailable(self._name, f"{self._path}: {problem}", fix=fix) from err
 
-    def _default_ctx(self) -> int:
-        text = self._options.settings.get("num_ctx", str(NUM_CTX))
-        if not text.isdecimal() or int(text) < 1:
-            raise UsageError(f"arm llama-cpp: num_ctx={text} is not a number of tokens")
-        return int(text)
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The engine, for one request."""
+
+    server: LlamaClient
+    num_ctx: int
+
+    async def cut(self, text: str) -> list[int]:
+        return [token for token, _ in await self.server.tokenize(text)]
+
+    async def join(self, ids: Sequence[int]) -> str:
+        return await self.server.join(ids)
+
+    def go_on(self, passage: Passage) -> AsyncGenerator[Piece]:
+        return write_on(self.server, passage)
 
 
 def _installed(package: str) -> str:

@@ -7,10 +7,33 @@ prompt ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from tonearm.canonical import JsonObject
-from tonearm.model import Answer
+from tonearm.model import Answer, ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What one more piece of a completion adds to the answer."""
+
+    content: str = ""
+    thinking: str = ""
+    tool_call: ToolCall | None = None
+
+
+class Reader(Protocol):
+    """Reads one completion while it is written; all deltas together are the answer."""
+
+    def feed(self, text: str) -> list[Delta]:
+        """Take the next part of the completion, and return what is certain by then."""
+
+    def end(self) -> list[Delta]:
+        """Take the end of the completion; after that nothing changes any more."""
+
+    def close(self) -> Answer:
+        """End the completion and return the answer."""
 
 
 class ChatFormat(Protocol):
@@ -69,6 +92,11 @@ class ChatFormat(Protocol):
             tools: What the request declared; some repairs need the types of the arguments.
             starts_in_thinking: Whether the prompt left a thought open.
         """
+
+    def reader(
+        self, *, tools: Sequence[JsonObject] | None = None, starts_in_thinking: bool = False
+    ) -> Reader:
+        """Return what takes apart a completion that is still being written; see ``parse``."""
 
     def starts_in_thinking(self, prompt: str) -> bool:
         """Return whether a completion of this prompt begins inside a thought."""

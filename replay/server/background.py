@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,10 @@ STOP_S = 2.0
 
 
 class Background:
-    """A block in which a source is served on a free port of loopback."""
+    """A block in which a source is served on a free port of loopback.
+
+    A source that is a block itself is entered on the server's own loop.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -52,8 +56,11 @@ class Background:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        front = Front(self._source)
-        self.address = await front.start(LISTEN)
-        self._started.set()
-        await self._ended.wait()
-        await front.stop(STOP_S)
+        async with AsyncExitStack() as stack:
+            if isinstance(self._source, AbstractAsyncContextManager):
+                await stack.enter_async_context(self._source)
+            front = Front(self._source)
+            self.address = await front.start(LISTEN)
+            self._started.set()
+            await self._ended.wait()
+            await front.stop(STOP_S)

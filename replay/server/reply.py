@@ -20,6 +20,9 @@ from tonearm.canonical import Json
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain"
 
+UNCHUNKED_BYTES = 2048
+"""Up to here Go keeps an answer to count it (golang:net/http/server.go)."""
+
 type Fields = Sequence[tuple[str, str]]
 
 
@@ -85,16 +88,22 @@ class Plain:
     status: int
     body: bytes = b""
     fields: Fields = ()
+    chunkable: bool = False
+    """Whether a long body goes out in chunks, as it does from Go where the client understands."""
 
     async def send(self, outlet: Outlet) -> None:
         """Write the whole response."""
         phrase = HTTPStatus(self.status).phrase
         fields = [*self.fields, ("Date", formatdate(usegmt=True))]
-        if self.status != HTTPStatus.NO_CONTENT:
-            fields.append(("Content-Length", str(len(self.body))))
+        body = self.body
+        if self.chunkable and len(body) > UNCHUNKED_BYTES:
+            fields.append(("Transfer-Encoding", "chunked"))
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        elif self.status != HTTPStatus.NO_CONTENT:
+            fields.append(("Content-Length", str(len(body))))
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
         lines = f"HTTP/1.1 {self.status} {phrase}\r\n{head}\r\n"
-        await outlet.write(lines.encode("latin-1") + self.body)
+        await outlet.write(lines.encode("latin-1") + body)
 
 
 def json_reply(

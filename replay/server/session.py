@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,10 +13,9 @@ from tonearm import cassette
 from tonearm.cassette import Shelf
 from tonearm.errors import UsageError
 from tonearm.proxy.address import Address
-from tonearm.proxy.interrupts import Interrupts
 from tonearm.proxy.tally import Tally
-from tonearm.replay.server.front import Front
 from tonearm.replay.server.guard import Guard
+from tonearm.replay.server.hosting import Voice, host
 from tonearm.replay.server.keeper import Keeper
 from tonearm.replay.server.ledger import Ledger
 from tonearm.replay.server.loading import load_stock
@@ -26,9 +25,6 @@ from tonearm.replay.server.question import Pointer
 from tonearm.replay.server.recordings import Recordings
 from tonearm.replay.server.repertoire import Repeat
 from tonearm.replay.server.upstream import Upstream
-
-GRACE_S = 5.0
-"""How long answers under way may take to finish after a signal; a second signal ends the wait."""
 
 
 class OnMiss(StrEnum):
@@ -83,16 +79,6 @@ class Result:
         return not self.ledger.misses and not self.unasked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """Where a run of the server says what."""
-
-    say: Callable[[str], None]
-    """Takes lines for the human who watches."""
-    announce: Callable[[str], None]
-    """Takes the URL, once the server can be asked."""
-
-
 def serve(settings: Settings, voice: Voice) -> Result:
     """Serve until a signal comes.
 
@@ -131,14 +117,14 @@ class _Run:
         )
 
     async def serve(self) -> None:
-        front = Front(self._source, guard=Guard(self._settings.origins))
-        with Interrupts() as interrupts:
-            address = await front.start(self._settings.listen)
-            try:
-                self._greet(address)
-                await _signal(interrupts)
-            finally:
-                await self._stop(front, interrupts)
+        guard = Guard(self._settings.origins)
+        exchanges, cassettes = len(self._stock.repertoire), self._stock.cassettes
+        greeting = f"serving {exchanges} exchanges of {cassettes} cassettes"
+        try:
+            await host(self._source, self._settings.listen, guard, self._voice, greeting)
+        finally:
+            if self._upstream is not None:
+                await self._upstream.close()
 
     def flush(self) -> None:
         """Bring to the disk what is still to be recorded."""
@@ -154,30 +140,9 @@ class _Run:
             lost=tuple(f"{n} exchanges LOST: {why}" for why, n in sorted(tally.losses().items())),
         )
 
-    def _greet(self, address: Address) -> None:
-        exchanges, cassettes = len(self._stock.repertoire), self._stock.cassettes
-        self._voice.say(
-            f"serving {exchanges} exchanges of {cassettes} cassettes; "
-            f"clients connect to {address.url}"
-        )
-        self._voice.announce(address.url)
-
     def _report(self, miss: Miss) -> None:
         for line in miss.lines():
             self._voice.say(line)
-
-    async def _stop(self, front: Front, interrupts: Interrupts) -> None:
-        cut = asyncio.Event()
-        interrupts.hand_to(lambda number: cut.set())
-        if front.busy:
-            self._voice.say(
-                f"waiting up to {GRACE_S:g} s for {front.busy} unfinished answers; "
-                "interrupt again to cut them off"
-            )
-        if broken := await front.stop(GRACE_S, cut):
-            self._voice.say(f"{broken} answers were cut off")
-        if self._upstream is not None:
-            await self._upstream.close()
 
 
 def _find(settings: Settings) -> list[Path]:
@@ -189,9 +154,3 @@ def _find(settings: Settings) -> list[Path]:
 
 def _empty(shelf: Path) -> bool:
     return not shelf.exists() or (shelf.is_dir() and not Shelf(shelf).paths())
-
-
-async def _signal(interrupts: Interrupts) -> None:
-    asked = asyncio.Event()
-    interrupts.hand_to(lambda number: asked.set())
-    await asked.wait()

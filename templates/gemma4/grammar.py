@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tonearm.canonical import JsonObject
 from tonearm.model import Answer
+from tonearm.templates.base import Reader
 from tonearm.templates.gemma4 import ollama, parse
 from tonearm.templates.gemma4.tokens import CALL, CALL_END, CHANNEL, CHANNEL_END, QUOTE, RESPONSE
 
@@ -50,6 +51,12 @@ class Gemma4Grammar(ABC):
     ) -> Answer:
         """Take a completion apart; never raises, what it cannot read is in the problems."""
         return parse.parse(completion, tools=tools, starts_in_thinking=starts_in_thinking)
+
+    def reader(
+        self, *, tools: Sequence[JsonObject] | None = None, starts_in_thinking: bool = False
+    ) -> Reader:
+        """Return what takes apart a completion that is still being written."""
+        return parse.Parser(tools=tools, starts_in_thinking=starts_in_thinking)
 
     def starts_in_thinking(self, prompt: str) -> bool:
         """Return whether a completion of this prompt begins inside a thought."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tonearm.canonical import JsonObject
 from tonearm.model import Answer, ParseProblem, ToolCall
+from tonearm.templates.base import Delta
 from tonearm.templates.gemma4 import channel, tokens
 from tonearm.templates.gemma4.call import Reading, declared
 from tonearm.templates.gemma4.channel import Channel
@@ -21,15 +21,6 @@ from tonearm.templates.gemma4.text import Trimmed
 from tonearm.templates.gemma4.tokens import Piece, Scanner
 
 _STRIPPED_CALL = re.compile(r"call:[\w.:-]{0,128}\{")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
-    """What one more piece of a completion adds to the answer."""
-
-    content: str = ""
-    thinking: str = ""
-    tool_call: ToolCall | None = None
 
 
 class Parser:

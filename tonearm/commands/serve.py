@@ -1,4 +1,4 @@
-"""``tonearm serve``: be an Ollama that answers from recordings."""
+"""``tonearm serve``: be an Ollama that answers from recordings, or from an arm."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tonearm.arms import ARMS, ArmOptions, load
 from tonearm.commands._address import DEFAULT, upstream
 from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_DIVERGED, EXIT_SAME, UsageError
 from tonearm.terminal import safe
 
 if TYPE_CHECKING:
+    from tonearm.replay.server.hosting import Voice
     from tonearm.replay.server.session import Settings
 
 LISTEN = "127.0.0.1:11435"
@@ -24,12 +26,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Declare the command."""
     p = commands.add_parser(
         "serve",
-        help="answer as an Ollama would, from recordings",
-        description="Answer as an Ollama would, from cassettes or shelves of them, without any "
-        "Ollama. The address is the only line on stdout; misses and the summary go to stderr.",
+        help="answer as an Ollama would, from recordings or from an arm",
+        description="Answer as an Ollama would, from cassettes or shelves of them, or with --arm "
+        "from a model, without any Ollama. The address is the only line on stdout; misses and the "
+        "summary go to stderr.",
     )
+    p.add_argument("cassettes", nargs="*", type=Path, metavar="CASSETTE", help="default: cassettes")
     p.add_argument(
-        "cassettes", nargs="*", type=Path, default=[Path("cassettes")], metavar="CASSETTE"
+        "--arm",
+        metavar="NAME[=TARGET]",
+        help=f"answer from an arm instead of recordings: {', '.join(ARMS)}",
+    )
+    p.add_argument("--model", metavar="M", help="with --arm: the name under which it is asked")
+    p.add_argument(
+        "--template", metavar="PATH", type=Path, help="with --arm: writes the prompts instead"
     )
     p.add_argument(
         "--listen", metavar="HOST:PORT", default=LISTEN, help="port 0: any; default: %(default)s"
@@ -79,13 +89,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Serve, print the summary and return the exit code."""
-    from tonearm.replay.server.session import Voice, serve  # aiohttp takes a while to import
+    from tonearm.replay.server.hosting import Voice  # aiohttp takes a while to import
+    from tonearm.replay.server.session import serve
 
     level = logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=logging.WARNING, format="tonearm: %(message)s")
     logging.getLogger("tonearm").setLevel(level)
     allow_many_files()
-    result = serve(settings(args), Voice(say=say, announce=announce))
+    voice = Voice(say=say, announce=announce)
+    if args.arm is not None:
+        return run_arm(args, voice)
+    result = serve(settings(args), voice)
     for line in result.ledger.summary(result.unasked):
         say(line)
     if result.recorded:
@@ -95,6 +109,33 @@ def run(args: argparse.Namespace) -> int:
     if result.lost:
         return EXIT_COULD_NOT_RUN
     return EXIT_DIVERGED if args.strict and not result.clean else EXIT_SAME
+
+
+def run_arm(args: argparse.Namespace, voice: Voice) -> int:
+    """Serve the model of an arm.
+
+    Raises:
+        UsageError: The command line asks for something impossible.
+        ArmUnavailable: The arm cannot run here.
+    """
+    from tonearm import templates
+    from tonearm.proxy.address import parse_listen
+    from tonearm.replay.server.stage.session import Bill, perform
+
+    if args.cassettes:
+        raise UsageError("--arm answers instead of recordings: leave the cassettes out")
+    if args.model is None:
+        raise UsageError("--arm needs the name under which it is asked: --model tiny-gemma4:e2b")
+    template = templates.load(args.template) if args.template else None
+    arm = load(args.arm, ArmOptions(url=upstream(args.upstream), template=template, layers=False))
+    listen = parse_listen(args.listen)
+    perform(Bill(arm=arm, model=args.model, listen=listen, origins=origins()), voice)
+    return EXIT_SAME
+
+
+def origins() -> list[str]:
+    """Return the further origins that ``OLLAMA_ORIGINS`` names."""
+    return [o for o in os.environ.get("OLLAMA_ORIGINS", "").split(",") if o]
 
 
 def settings(args: argparse.Namespace) -> Settings:
@@ -111,7 +152,7 @@ def settings(args: argparse.Namespace) -> Settings:
 
     on_miss = OnMiss(args.on_miss)
     return Settings(
-        cassettes=args.cassettes,
+        cassettes=args.cassettes or [Path("cassettes")],
         listen=parse_listen(args.listen),
         speed=parse_speed(args.speed),
         free=[parse_pointer(text) for text in args.ignore],
@@ -119,7 +160,7 @@ def settings(args: argparse.Namespace) -> Settings:
         on_miss=on_miss,
         upstream=None if on_miss is OnMiss.FAIL else parse_upstream(upstream(args.upstream)),
         shelf=shelf(args) if on_miss is OnMiss.RECORD else None,
-        origins=[o for o in os.environ.get("OLLAMA_ORIGINS", "").split(",") if o],
+        origins=origins(),
     )
 
 
@@ -131,8 +172,9 @@ def shelf(args: argparse.Namespace) -> Path:
     """
     if args.shelf is not None:
         return Path(args.shelf)
-    only = args.cassettes[0]
-    if len(args.cassettes) == 1 and not only.is_file():
+    cassettes = args.cassettes or [Path("cassettes")]
+    only = cassettes[0]
+    if len(cassettes) == 1 and not only.is_file():
         return Path(only)
     raise UsageError("--on-miss record: name the folder to record into with --shelf")
 

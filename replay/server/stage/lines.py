@@ -1,0 +1,91 @@
+"""An answer on its way while it is made: one JSON object a line, or all in one piece."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from tonearm.canonical import JsonObject
+from tonearm.errors import TonearmError
+from tonearm.replay.server.convert import NDJSON
+from tonearm.replay.server.gojson import encode
+from tonearm.replay.server.problem import problem
+from tonearm.replay.server.reply import Outlet
+from tonearm.replay.server.stage.refusal import Refusal
+
+logger = logging.getLogger(__name__)
+
+
+async def ahead[T](items: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    """Yield items that are made however slowly they are taken, so that nobody waits for a client.
+
+    Closing it closes the items.
+    """
+    queue: asyncio.Queue[T | None] = asyncio.Queue()
+
+    async def make() -> None:
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    queue.put_nowait(item)
+        finally:
+            queue.put_nowait(None)
+
+    making = asyncio.create_task(make())
+    try:
+        while (item := await queue.get()) is not None:
+            yield item
+        await making
+    finally:
+        making.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await making
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """A stream of objects in Ollama's own form."""
+
+    path: str
+    objects: AsyncGenerator[JsonObject]
+    chunked: bool
+    """Whether the client understands chunked transfer coding."""
+
+    async def send(self, outlet: Outlet) -> None:
+        """Write each object when it is there; an error has a status only before the first."""
+        begun = False
+        async with aclosing(self.objects):
+            try:
+                async for body in self.objects:
+                    if not begun:
+                        await outlet.write(head(NDJSON, chunked=self.chunked))
+                        begun = True
+                    await outlet.write(chunk(encode(body) + b"\n", chunked=self.chunked))
+            except TonearmError as err:
+                status = err.status if isinstance(err, Refusal) else 500
+                if not begun:
+                    await problem(self.path, status, str(err)).send(outlet)
+                    return
+                await outlet.write(chunk(encode({"error": str(err)}) + b"\n", chunked=self.chunked))
+        if not begun:
+            await outlet.write(head(NDJSON, chunked=self.chunked))
+        if self.chunked:
+            await outlet.write(b"0\r\n\r\n")
+        else:
+            outlet.hang_up()
+
+
+def head(kind: str, *, chunked: bool) -> bytes:
+    """Return the head of a stream."""
+    coding = "Transfer-Encoding: chunked\r\n" if chunked else "Connection: close\r\n"
+    date = formatdate(usegmt=True)
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDate: {date}\r\n{coding}\r\n".encode()
+
+
+def chunk(data: bytes, *, chunked: bool) -> bytes:
+    """Return a piece of a stream in its framing."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if chunked else data

@@ -1,0 +1,200 @@
+"""The source: one arm's model, asked like Ollama."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+from tonearm import wire
+from tonearm.arms.base import Arm
+from tonearm.arms.engine import Engine
+from tonearm.canonical import JsonObject
+from tonearm.errors import ArmError
+from tonearm.model import ChatRequest, Pin
+from tonearm.replay.server.gojson import encode
+from tonearm.replay.server.lineup import Lineup
+from tonearm.replay.server.problem import no_model_text, problem
+from tonearm.replay.server.reply import JSON, Asked, Plain, Reply
+from tonearm.replay.server.routes import turned_away
+from tonearm.replay.server.stage import forms
+from tonearm.replay.server.stage.lines import Lines, ahead
+from tonearm.replay.server.stage.performance import Part, Performance
+from tonearm.replay.server.stage.recital import recite
+from tonearm.replay.server.stage.refusal import Refusal
+from tonearm.replay.server.stage.resident import STOP, Resident
+from tonearm.replay.server.stage.speech import Clock, Scribe, Speech
+from tonearm.replay.server.standing import Standing
+
+MIN_NUM_CTX = 4
+NOT_HERE = "tonearm: serve --arm answers for one model and has no {method} {path}"
+
+
+class Stage:
+    """A block in which an arm is open and answers as the model of a name."""
+
+    def __init__(self, arm: Arm, model: str, *, clock: Clock | None = None) -> None:
+        self._arm = arm
+        self._model = model
+        self._clock = clock or Clock()
+
+    async def __aenter__(self) -> Self:
+        """Open the arm.
+
+        Raises:
+            ArmUnavailable: It cannot run here.
+        """
+        await self._arm.open([self._model])
+        pin = Pin(model=self._model)
+        if isinstance(self._arm, Engine):
+            pin = self._arm.pin_of(ChatRequest(body={"model": self._model}))
+        self._resident = Resident.of(self._model, pin)
+        lineup = Lineup()
+        lineup.add(self._resident.pin)
+        self._standing = Standing(lineup)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the arm."""
+        await self._arm.close()
+
+    async def answer(self, asked: Asked) -> Reply:
+        """Return the answer, as Ollama would give it with the same weights."""
+        refused = turned_away(asked.method, asked.path)
+        if refused is not None:
+            return refused
+        try:
+            match asked.path:
+                case wire.CHAT:
+                    return await self._chat(asked)
+                case wire.GENERATE:
+                    return await self._generate(asked)
+            standing = self._standing.answer(asked)
+            if standing is None:
+                raise Refusal(501, NOT_HERE.format(method=asked.method, path=asked.path))
+            return standing
+        except Refusal as err:
+            return problem(asked.path, err.status, str(err))
+        except ArmError as err:
+            return problem(asked.path, 500, str(err))
+
+    async def _chat(self, asked: Asked) -> Reply:
+        body = forms.read(asked.body, forms.CHAT)
+        scribe = self._welcome(body, chat=True, nameless=Refusal(400, "model is required"))
+        messages = body.get("messages") or []
+        if not messages:
+            return self._load(body, scribe, asked)
+        request = {"model": body["model"], "messages": messages, "tools": body.get("tools") or []}
+        part = self._part(body, request)
+        return await self._play(part, body, scribe, asked)
+
+    async def _generate(self, asked: Asked) -> Reply:
+        body = forms.read(asked.body, forms.GENERATE)
+        nameless = Refusal(404, no_model_text(""))
+        scribe = self._welcome(body, chat=False, nameless=nameless)
+        raw = body.get("raw", False)
+        system, prompt = body.get("system") or "", body.get("prompt") or ""
+        if not prompt:
+            return self._load(body, scribe, asked)
+        if raw and (system or body.get("template") or body.get("context")):
+            raise Refusal(400, "raw mode does not support template, system, or context")
+        if body.get("suffix"):
+            raise Refusal(400, f"{self._resident.full_name} does not support insert")
+        messages = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user", "content": prompt} | _images(body))
+        part = self._part(
+            body,
+            {"model": body["model"], "messages": messages},
+            raw=prompt if raw else None,
+            chat=False,
+        )
+        return await self._play(part, body, scribe, asked)
+
+    def _welcome(self, body: JsonObject, *, chat: bool, nameless: Refusal) -> Scribe:
+        """Check what every request has to have, and begin its answer."""
+        if not 0 <= body.get("top_logprobs", 0) <= 20:
+            raise Refusal(400, "top_logprobs must be between 0 and 20")
+        model = body.get("model", "")
+        if not model:
+            raise nameless
+        if not self._resident.is_called(model):
+            raise Refusal(404, no_model_text(model))
+        return Scribe(model, chat=chat, clock=self._clock)
+
+    def _load(self, body: JsonObject, scribe: Scribe, asked: Asked) -> Plain:
+        forms.read_options(body.get("options") or {})
+        return whole(scribe.note("unload" if body.get("keep_alive") == 0 else "load"), asked)
+
+    def _part(
+        self, body: JsonObject, request: JsonObject, *, raw: str | None = None, chat: bool = True
+    ) -> Part:
+        options: JsonObject = {"stop": [STOP]} | forms.read_options(body.get("options") or {})
+        default = self._arm.default_num_ctx if isinstance(self._arm, Engine) else 0
+        think = body.get("think")
+        thinks = True if think is None else bool(think)
+        return Part(
+            request=ChatRequest(body=request | {"think": thinks, "options": options}),
+            options=options,
+            num_ctx=max(options.get("num_ctx") or default, MIN_NUM_CTX),
+            think=thinks,
+            raw=raw,
+            before=body.get("context") or (),
+            format=forms.format_of(body),
+            format_waits=chat and thinks,
+            logprobs=body.get("logprobs", False),
+            top=body.get("top_logprobs", 0),
+            truncate=body.get("truncate", True),
+            shift=body.get("shift", True),
+            context=not chat and raw is None,
+        )
+
+    async def _play(self, part: Part, body: JsonObject, scribe: Scribe, asked: Asked) -> Reply:
+        if body.get("_debug_render_only"):
+            return whole(scribe.show(await self._prompt(part)), asked)
+        speeches = ahead(self._speeches(part, scribe.loaded))
+        if body.get("stream", True):
+            objects = _put(scribe, speeches)
+            return Lines(path=asked.path, objects=objects, chunked=asked.chunked)
+        async with aclosing(speeches):
+            said = [speech async for speech in speeches]
+        return whole(scribe.whole(said, calls=bool(part.request.tools)), asked)
+
+    async def _prompt(self, part: Part) -> str:
+        if not isinstance(self._arm, Engine):
+            raise Refusal(501, f"tonearm: arm {self._arm.name} does not show prompts")
+        async with self._arm.loaded(part.num_ctx, shift=part.shift) as loaded:
+            return await Performance(part, self._arm, loaded).prompt()
+
+    async def _speeches(self, part: Part, ready: Callable[[], None]) -> AsyncGenerator[Speech]:
+        if not isinstance(self._arm, Engine):
+            async with aclosing(recite(self._arm, part)) as speeches:
+                async for speech in speeches:
+                    yield speech
+            return
+        async with self._arm.loaded(part.num_ctx, shift=part.shift) as loaded:
+            ready()
+            async with aclosing(Performance(part, self._arm, loaded).speak()) as speeches:
+                async for speech in speeches:
+                    yield speech
+
+
+async def _put(scribe: Scribe, speeches: AsyncGenerator[Speech]) -> AsyncGenerator[JsonObject]:
+    async with aclosing(speeches):
+        async for speech in speeches:
+            yield scribe.put(speech)
+
+
+def whole(value: JsonObject, asked: Asked) -> Plain:
+    """Return an answer in one piece."""
+    fields = (("Content-Type", JSON),)
+    return Plain(status=200, body=encode(value), fields=fields, chunkable=asked.chunked)
+
+
+def _images(body: JsonObject) -> JsonObject:
+    return {"images": body["images"]} if body.get("images") else {}

@@ -1,0 +1,87 @@
+"""The tiny model on the stage: what a client of Ollama gets from llama.cpp in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import httpx
+import pytest
+
+from tests.engines import TINY_MODEL, require, tiny_gguf
+from tonearm.arms import ArmOptions, load
+from tonearm.replay.server.background import Background
+from tonearm.replay.server.stage.source import Stage
+
+pytestmark = pytest.mark.llama
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add numbers",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "a": {"type": "number", "description": "First"},
+                "b": {"type": "number", "description": "Second"},
+            },
+            "required": ["a", "b"],
+        },
+    },
+}
+GREEDY = {"temperature": 0, "num_ctx": 1024, "num_predict": 64}
+
+
+@pytest.fixture(scope="module")
+def client():
+    if importlib.util.find_spec("xllamacpp") is None:
+        require("llama", "the extra `llama` is not installed")
+    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
+    with (
+        Background(Stage(arm, TINY_MODEL)) as server,
+        httpx.Client(base_url=server.address.url, timeout=120, trust_env=False) as client,
+    ):
+        yield client
+
+
+def chat(client, text, **more):
+    """Return the objects that answer a chat request."""
+    body = {"model": TINY_MODEL, "messages": [{"role": "user", "content": text}]}
+    answer = client.post("/api/chat", json={**body, "options": GREEDY, **more})
+    assert answer.status_code == 200
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_a_tool_call_comes_out_whole(client):
+    *_, call, last = chat(client, "Add 19 and 37.", tools=[ADD], think=False)
+
+    (made,) = call["message"]["tool_calls"]
+    assert made["function"] == {"index": 0, "name": "add", "arguments": {"a": 19, "b": 37}}
+    assert made["id"].startswith("call_")
+    assert last["message"] == {"role": "assistant", "content": ""}
+    assert (last["done"], last["done_reason"]) == (True, "stop")
+
+
+def test_a_stream_says_what_the_whole_answer_says(client):
+    (whole,) = chat(client, "Hello!", think=True, stream=False)
+    pieces = chat(client, "Hello!", think=True)
+
+    for name in ("content", "thinking"):
+        assert "".join(p["message"].get(name, "") for p in pieces) == whole["message"][name]
+    for name in ("prompt_eval_count", "eval_count", "done_reason"):
+        assert pieces[-1][name] == whole[name]
+    assert len(pieces) > 5
+
+
+def test_a_prompt_is_completed_and_its_tokens_returned(client):
+    body = {"model": TINY_MODEL, "prompt": "Hello!", "options": GREEDY, "think": False}
+
+    answer = client.post("/api/generate", json={**body, "stream": False}).json()
+
+    assert answer["response"] == "Hello, how can I help?"
+    assert answer["context"][:2] == [2, 105]
+    assert (
+        "context"
+        not in client.post("/api/generate", json={**body, "stream": False, "raw": True}).json()
+    )
