@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 def utc_now() -> str:
-    """Return the time of day as cassettes write it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """Return the time of day as cassettes write it, fine enough to tell exchanges apart."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 STREAM_BYTES = 64 << 10
@@ -46,6 +46,17 @@ def _is_large(request: http.Request) -> bool:
         return True
     length = request.headers.get("content-length", "0")
     return length.isdecimal() and int(length[:20]) > STREAM_BYTES
+
+
+def _note_request(capture: Capture, flow: http.HTTPFlow) -> None:
+    capture.request_body = flow.request.raw_content or b""
+    capture.request_fields = flow.request.headers.fields
+
+
+def _note_response(capture: Capture, response: http.Response) -> None:
+    capture.reason = response.reason
+    capture.response_fields = response.headers.fields
+    capture.status = response.status_code
 
 
 def fail_open[Argument](
@@ -124,6 +135,17 @@ class Recorder:
             request.stream = capture.upload
         self._open[flow] = capture
 
+    def under_way(self) -> list[Capture]:
+        """Return what is being recorded and has been asked in full; any thread may ask."""
+        return [capture for capture in list(self._open.values()) if capture.request_fields]
+
+    @fail_open
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Note what was asked, now that all of it is there."""
+        capture = self._open.get(flow)
+        if capture is not None:
+            _note_request(capture, flow)
+
     @fail_open
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Let the response stream, through a tee where it is to be recorded."""
@@ -132,6 +154,7 @@ class Recorder:
         capture = self._open.get(flow)
         if capture is None or self._breaker.open:
             return
+        _note_response(capture, flow.response)
         capture.tee = Tee(clock=self._clock, on_end=functools.partial(self.end, flow))
         flow.response.stream = capture.tee
 
@@ -176,14 +199,11 @@ class Recorder:
             return
         capture.ended_s = self._clock()
         capture.outcome = outcome
-        capture.request_fields = flow.request.headers.fields
-        capture.request_body = flow.request.raw_content or b""
+        _note_request(capture, flow)
         if outcome is not Outcome.COMPLETE:
             capture.error = flow.error.msg if flow.error else "the recorder was stopped"
         if flow.response is not None:
-            capture.status = flow.response.status_code
-            capture.reason = flow.response.reason
-            capture.response_fields = flow.response.headers.fields
+            _note_response(capture, flow.response)
         elif outcome is Outcome.UPSTREAM_ERROR:
             self._record_refusal(capture, flow)
         self._hand_on(capture)

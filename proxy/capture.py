@@ -6,7 +6,7 @@ into offsets is left to ``exchange``, which the writer thread calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tonearm.model import Chunk, Exchange, Headers, HttpRequest, HttpResponse, Outcome
@@ -53,6 +53,16 @@ class Capture:
         """How much memory the bodies hold."""
         copied = sum(tee.size_bytes for tee in (self.upload, self.tee) if tee)
         return len(self.request_body) + copied + len(self.own_body)
+
+    def so_far(self, now_s: float) -> Capture:
+        """Return what there is of a running exchange; may be called from any thread."""
+        return replace(
+            self,
+            tee=self.tee and self.tee.so_far(),
+            ended_s=now_s,
+            outcome=Outcome.PROXY_STOPPED,
+            error="the recorder was killed",
+        )
 
     def stop(self) -> None:
         """Copy nothing more: the capture belongs to another thread from now on."""

@@ -19,6 +19,7 @@ from tonearm.canonical import JsonObject
 from tonearm.cassette import CassetteWriter, Clean, Sealer, Shelf, cleaner, load
 from tonearm.errors import CassetteError, WireError
 from tonearm.model import Exchange, Outcome
+from tonearm.proxy.leftovers import Leftovers
 from tonearm.proxy.pins import PinBook
 from tonearm.proxy.tally import Tally
 from tonearm.stitch import Placement, Stitcher
@@ -76,6 +77,7 @@ class Filing:
             enough: Asked before every file; a conversation of a file that was not read goes on in
                 a new one.
         """
+        left = Leftovers(self._shelf.root)
         for path in self._shelf.paths():
             if enough():
                 logger.warning("the shelf was not read to its end")
@@ -85,11 +87,28 @@ class Filing:
                 if not cassette.foreign:
                     self._sealer.touch(path)
                 for exchange in cassette.exchanges:
+                    left.strike(exchange)
                     placement = self._stitcher.add(exchange)
                     if placement is not None:
                         self._paths[placement.conversation] = path
             except Exception as err:  # a stranger's file must not end the recorder
                 logger.warning("%s is left alone: %s", path, err)
+        self._take_over(left)
+
+    def _take_over(self, left: Leftovers) -> None:
+        """Record what recorders that were killed had under way."""
+        try:
+            for exchange in left.exchanges:
+                placement = self._place(exchange)
+                key, writer = self._writer_for(exchange, placement, _body(exchange))
+                writer.append(exchange)
+                writer.sync()
+                self._sealer.touch(self._paths[key])
+                self._tally.recovered += 1
+        except CassetteError as err:
+            logger.warning("what a killed recorder had under way waits for the next start: %s", err)
+        else:
+            left.remove()
 
     def file(self, exchange: Exchange) -> None:
         """Write one exchange into the cassette that it belongs to.
@@ -102,9 +121,8 @@ class Filing:
         starts = placement is not None and placement.index == 0
         body = _body(exchange)
         pin = self._pins.pin(exchange, body, starts=starts)
-        key = LOOSE if placement is None else placement.conversation
-        name = "loose" if placement is None else str(body.get("model") or "unnamed")
-        self._writer(key, name, exchange.started_at or "").append(replace(exchange, pin=pin))
+        key, writer = self._writer_for(exchange, placement, body)
+        writer.append(replace(exchange, pin=pin))
         self._count(key, exchange)
 
     def sync(self) -> None:
@@ -150,13 +168,18 @@ class Filing:
         self._tally.files = len(self._files)
         self._tally.unanswered += exchange.outcome is Outcome.UPSTREAM_ERROR
 
-    def _writer(self, key: int, name: str, started_at: str) -> CassetteWriter:
+    def _writer_for(
+        self, exchange: Exchange, placement: Placement | None, body: JsonObject
+    ) -> tuple[int, CassetteWriter]:
+        """Return the cassette that an exchange belongs to, and the number it is known by."""
+        key = LOOSE if placement is None else placement.conversation
+        name = "loose" if placement is None else str(body.get("model") or "unnamed")
         if key not in self._writers:
             while len(self._writers) >= self._max_open:
                 self._shut(next(iter(self._writers)))
-            self._writers[key] = self._open(key, name, started_at)
+            self._writers[key] = self._open(key, name, exchange.started_at or "")
         self._writers.move_to_end(key)
-        return self._writers[key]
+        return key, self._writers[key]
 
     def _open(self, key: int, name: str, started_at: str) -> CassetteWriter:
         path = self._paths.get(key)

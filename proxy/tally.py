@@ -13,6 +13,8 @@ class Tally:
 
     recorded: int = 0
     """Exchanges that are on the disk, synced."""
+    recovered: int = 0
+    """Exchanges of recorders that were killed, as far as they had come."""
     unanswered: int = 0
     """Those among them in which the upstream gave no answer."""
     passed: int = 0

@@ -73,6 +73,13 @@ class Tee:
         """Keep nothing more: the copy belongs to another thread from now on."""
         self._keeping = False
 
+    def so_far(self) -> Tee:
+        """Return the copy as it is now; may be called from any thread."""
+        now = Tee(clock=self._clock)
+        now.pieces = self.pieces[:]
+        now.size_bytes = sum(len(piece) for _, piece in now.pieces)
+        return now
+
     @property
     def whole(self) -> bool:
         """Whether everything that passed was kept."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from tonearm.errors import CassetteError
 from tonearm.proxy.capture import Capture
@@ -23,6 +24,15 @@ MAX_ITEMS = 10_000
 MAX_BYTES = 256 << 20
 SYNC_S = 0.2
 """How long a record may wait for the disk while others follow it; one that is alone never waits."""
+
+
+class Progress(NamedTuple):
+    """How far the writer is."""
+
+    accepted: int
+    """Captures that were queued since the start."""
+    settled: int
+    """The first so many of them are on the disk, or counted as lost."""
 
 
 class Writer:
@@ -48,6 +58,9 @@ class Writer:
         self._lock = threading.Lock()
         self._items = 0
         self._bytes = 0
+        self._accepted = 0
+        self._written = 0
+        self._settled = 0
         self._closed = False
         self._synced_s = float("-inf")
         # A daemon, so that a disk that hangs cannot keep the process from ending.
@@ -63,6 +76,10 @@ class Writer:
         """How much memory the bodies of these hold."""
         return self._bytes
 
+    def progress(self) -> Progress:
+        """Return how far the writer is; any thread may ask."""
+        return Progress(self._accepted, self._settled)
+
     def start(self) -> None:
         """Start the thread; it first reads what the shelf already holds."""
         self._thread.start()
@@ -74,6 +91,7 @@ class Writer:
             reason = self._refuse(size)
             if reason is None:
                 self._items += 1
+                self._accepted += 1
                 self._bytes += size
         if reason is None:
             self._queue.put(capture)
@@ -109,6 +127,7 @@ class Writer:
         while (capture := self._next()) is not None:
             self._write(capture)
         self._filing.close()
+        self._settled = self._written
 
     def _next(self) -> Capture | None:
         """Return the next capture, ``None`` at the end; sync where the wait allows or forces it."""
@@ -120,7 +139,9 @@ class Writer:
             except Empty:
                 pass
             self._filing.sync()
+            self._settled = self._written
             self._synced_s = self._clock()
+        self._settled = self._written
         self._on_idle()
         return self._rest()
 
@@ -138,6 +159,7 @@ class Writer:
         except Exception as err:  # whatever one exchange brings, the next one has its chance
             self._tally.lose(_reason(err))
             logger.error("an exchange is lost: %s", err)
+        self._written += 1
         with self._lock:
             self._items -= 1
             self._bytes -= capture.size_bytes

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from tonearm import cassette, losses, stitch
 from tonearm.canonical import JsonObject
+from tonearm.cassette import journal
+from tonearm.cassette.journal import Journal
 from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_SAME, CassetteError, NothingToTest
 from tonearm.losses import Losses
 from tonearm.model import Exchange, Outcome
@@ -57,18 +59,20 @@ class _Entry:
 def run(args: argparse.Namespace) -> int:
     """Print one line for each cassette; unreadable ones are listed with the reason."""
     notes = [note for path in args.shelf if path.is_dir() for note in losses.read(path)]
+    journals = [found for path in args.shelf if path.is_dir() for found in _journals(path)]
     try:
         rows = [_entry(path).to_json() for path in cassette.find(args.shelf)]
     except NothingToTest:
-        if not notes:
+        if not notes and not journals:
             raise
         rows = []
     if args.json:
-        for value in [*rows, *map(asdict, notes)]:
+        for value in [*rows, *map(asdict, notes), *map(_under_way, journals)]:
             sys.stdout.write(json.dumps(value) + "\n")
     else:
         _print(rows)
         _print_losses(notes)
+        _print_journals(journals)
     return EXIT_COULD_NOT_RUN if any(row["problem"] for row in rows) else EXIT_SAME
 
 
@@ -78,6 +82,34 @@ def _entry(path: Path) -> _Entry:
     except CassetteError as err:
         return _Entry(path=path, problem=str(err))
     return _Entry(path=path, exchanges=tape.exchanges, problem=tape.torn)
+
+
+def _journals(shelf: Path) -> list[Journal]:
+    """Return what recorders have under way, or had when they were killed."""
+    found = []
+    for path in journal.find(shelf):
+        try:
+            found.append(journal.read(path))
+        except CassetteError as err:
+            console(sys.stderr).print(cell(str(err)))
+    return [one for one in found if one.exchanges]
+
+
+def _under_way(found: Journal) -> JsonObject:
+    return {
+        "journal": str(found.path),
+        "under_way": len(found.exchanges),
+        "recorder_is_running": found.live,
+        "started_at": min(e.started_at or "" for e in found.exchanges),
+    }
+
+
+def _print_journals(journals: list[Journal]) -> None:
+    for found in journals:
+        text = f"{len(found.exchanges)} under way"
+        if not found.live:
+            text += " in a recorder that was KILLED; the next `tonearm record` here writes them down"
+        console().print(cell(text, "bold"))
 
 
 def _print_losses(notes: list[Losses]) -> None:

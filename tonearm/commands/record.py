@@ -147,6 +147,9 @@ def summary(tally: Tally, shelf: Path) -> list[tuple[str, JsonObject]]:
         f"{_count(tally.passed, 'other request')} passed through"
     )
     lines: list[tuple[str, JsonObject]] = [(first, figures)]
+    if tally.recovered:
+        text = f"{_count(tally.recovered, 'exchange')} recovered that a killed recorder had begun"
+        lines.append((text, {"recovered": tally.recovered}))
     if tally.unanswered:
         text = f"{_count(tally.unanswered, 'exchange')} without an answer from Ollama"
         lines.append((text, {"unanswered": tally.unanswered}))
