@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tonearm.cassette import Shelf, cleaner, keep_raw
+from tonearm.cassette import Clean, Shelf, cleaner, keep_raw
 from tonearm.errors import CaptureError, UsageError, WireError
 from tonearm.proxy import child
 from tonearm.proxy.addon import Recorder, utc_now
@@ -25,6 +25,7 @@ from tonearm.proxy.launch import Proxy
 from tonearm.proxy.lossnote import LossNote
 from tonearm.proxy.pins import ask
 from tonearm.proxy.tally import Tally
+from tonearm.proxy.underway import UnderWay
 from tonearm.proxy.writer import Writer
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def record(settings: Settings, command: Sequence[str], say: Callable[[str], None
         code = asyncio.run(run.serve(command))
     finally:
         run.writer.close(FLUSH_S)
+        run.under_way.close(NOTE_S)
         run.note.update_within(NOTE_S)
     return Result(code=code, tally=run.tally, address=run.address)
 
@@ -129,6 +131,10 @@ def prepare(shelf: Path) -> None:
         raise CaptureError(f"cannot write to the shelf {shelf}: {err.strerror}") from err
 
 
+def _clean(settings: Settings) -> Clean:
+    return keep_raw if settings.unsafe_raw else cleaner(settings.shelf)
+
+
 class _Run:
     """The parts of one run."""
 
@@ -136,15 +142,22 @@ class _Run:
         self.tally = Tally()
         token = secrets.token_hex(4)
         self.note = LossNote(settings.shelf, self.tally, token=token, now=utc_now)
-        clean = keep_raw if settings.unsafe_raw else cleaner(settings.shelf)
-        filing = Filing(Shelf(settings.shelf), self.tally, clean=clean)
+        filing = Filing(Shelf(settings.shelf), self.tally, clean=_clean(settings))
         self.writer = Writer(filing, self.tally, on_idle=self.note.update)
         self.address = settings.listen
         self._settings = settings
         self._say = say
         gate = make_gate(settings, self.tally)
+        recorder = Recorder(self.writer.put, self.tally, gate=gate)
+        self.under_way = UnderWay(
+            settings.shelf,
+            recorder.under_way,
+            self.writer.progress,
+            clean=_clean(settings),  # a redactor belongs to one thread
+            token=token,
+        )
         self._proxy = Proxy(
-            Recorder(self.writer.put, self.tally, gate=gate),
+            recorder,
             upstream=settings.upstream,
             listen=settings.listen,
             mode=settings.mode,
@@ -155,6 +168,7 @@ class _Run:
         with Interrupts() as interrupts:
             self.address = await self._proxy.start()
             self.writer.start()
+            self.under_way.start()
             metrics = await self._show_figures()
             try:
                 await self._greet()

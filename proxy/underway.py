@@ -87,7 +87,7 @@ class UnderWay:
         self._clean = clean
         self._names = (f"{token}-{n}" for n in count())
         self._clock = clock
-        self._full_bytes = full_bytes
+        self._full_bytes = self._limit_bytes = full_bytes
         self._numbers = count()
         self._known: dict[int, _Known] = {}
         self._over: list[_Over] = []
@@ -122,7 +122,7 @@ class UnderWay:
             self._look()
         except Exception as err:  # a journal is worth less than a recorder
             if not self._failed:
-                logger.warning("what is under way is not on the disk, a kill would lose it: %s", err)
+                logger.warning("a kill would lose what is under way: %s", err)
             self._failed = True
             self._forget()
         else:
@@ -141,14 +141,16 @@ class UnderWay:
         if self._journal is not None:
             self._journal.sync()
         if full is not None:
-            self._over = [_Over(then=full.remove)]
+            self._over.append(_Over(then=full.remove))
+            live_bytes = self._journal.size_bytes if self._journal else 0
+            self._limit_bytes = max(self._full_bytes, 2 * live_bytes)
         if not self._known and not self._over:
             self._forget()
 
     def _full(self) -> JournalWriter | None:
         """Return a journal that has become too large, after which another one begins."""
         full = self._journal
-        if full is None or full.size_bytes <= self._full_bytes:
+        if full is None or full.size_bytes <= self._limit_bytes:
             return None
         self._journal = None
         for known in self._known.values():

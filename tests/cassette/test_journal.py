@@ -100,7 +100,16 @@ def test_a_journal_that_is_cut_anywhere_says_what_stands_before(tmp_path, writer
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"0", b"0 new {}", b"0 new - {}", b"9 4 - {}", b"0 x - {", b"\xff\xfe new - []", b"0 -3 - 1"],
+    [
+        b"",
+        b"0",
+        b"0 new {}",
+        b"0 new - {}",
+        b"9 4 - {}",
+        b"0 x - {",
+        b"\xff\xfe new - []",
+        b"0 -3 - 1",
+    ],
 )
 def test_after_a_broken_line_nothing_is_believed(tmp_path, writer, line):
     writer.begin(0, so_far(b"one\n"))

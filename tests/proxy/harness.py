@@ -23,7 +23,7 @@ from tonearm.proxy.gate import Gate
 from tonearm.proxy.launch import Proxy
 from tonearm.proxy.tally import Tally
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 

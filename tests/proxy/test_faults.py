@@ -1,21 +1,37 @@
 """Faults are injected everywhere; the client's bytes and their order stay what the server sent."""
 
 import asyncio
+import json
 import os
 import random
 import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
+import httpx
 import pytest
 
-from tests.proxy.harness import LIMIT_S, Upstream, hello, ndjson, recording, run, said
+from tests.proxy.harness import (
+    CHAT,
+    LIMIT_S,
+    Upstream,
+    connection,
+    hello,
+    ndjson,
+    recording,
+    run,
+    said,
+)
 from tests.proxy.test_record import POSIX, address, started
 from tonearm import losses
-from tonearm.cassette import Shelf, load
+from tonearm.cassette import Shelf, journal, load
 from tonearm.commands import main
+from tonearm.errors import CassetteError
+from tonearm.model import Outcome
 from tonearm.proxy import addon
+from tonearm.proxy.address import parse_listen
 from tonearm.proxy.capture import Capture
 from tonearm.proxy.filing import Filing
 from tonearm.proxy.tally import Tally
@@ -255,3 +271,65 @@ def test_fifty_kills_of_the_writer_lose_nothing_acknowledged(tmp_path):
     acknowledged = re.search(r"50 kills: (\d+) exchanges acknowledged", done.stdout)
     assert int(acknowledged[1]) >= 50
     assert "0 acknowledged lost, 0 wrong" in done.stdout
+
+
+@POSIX
+def test_an_answer_under_way_survives_the_kill_of_its_recorder(tmp_path, capsys):
+    """Its partial text is named at once, recorded at the next start, and its retry goes on."""
+    words = [f"word{n} " for n in range(300)]
+    waiting = asyncio.Event()
+
+    async def talk(exchange):
+        if exchange.path != "/api/chat":
+            await exchange.answer(b"{}")
+            return
+        await exchange.start()
+        for word in words:
+            await exchange.chunk(ndjson(said(word)))
+        if waiting.is_set():
+            await exchange.chunk(ndjson(said("", done=True)))
+            await exchange.end()
+        else:
+            waiting.set()
+            await exchange.gone()
+
+    async def kept():
+        """Wait until the journal holds a part of the answer."""
+        while not any(e.response.body for p in journal.find(tmp_path) for e in read(p)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    def read(path):
+        with suppress(CassetteError):
+            return journal.read(path).exchanges
+        return ()
+
+    async def scenario():
+        async with Upstream(talk) as upstream:
+            args = ("--upstream", upstream.address.url, "--listen", "127.0.0.1:0")
+            async with (
+                started(*args, "--shelf", tmp_path) as process,
+                connection(parse_listen((await address(process))[7:])) as client,
+            ):
+                await client.post("/api/chat", json.dumps(CHAT).encode())
+                await waiting.wait()
+                await kept()
+                process.kill()
+                await process.wait()
+            main(["ls", str(tmp_path)])
+            async with started(*args, "--shelf", tmp_path) as process:
+                url = await address(process)
+                async with httpx.AsyncClient(timeout=LIMIT_S, trust_env=False) as again:
+                    assert (await again.post(f"{url}/api/chat", json=CHAT)).status_code == 200
+                process.terminate()
+                return (await process.communicate())[1].decode()
+
+    err = run(scenario())
+    assert "1 under way in a recorder that was KILLED" in capsys.readouterr().out
+    assert "1 exchange recovered that a killed recorder had begun" in err
+    assert "1 exchange recorded: 1 conversation" in err
+    (path,) = Shelf(tmp_path).paths()
+    cut, whole = load(path).exchanges
+    assert (cut.outcome, cut.response.status) == (Outcome.PROXY_STOPPED, 200)
+    assert len(cut.response.body) > 10_000
+    assert whole.response.body.startswith(cut.response.body)
+    assert journal.find(tmp_path) == []

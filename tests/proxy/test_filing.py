@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from tonearm.cassette import CassetteWriter, Sealer, Shelf, is_raw, keep_raw, load
+from tonearm.cassette import CassetteWriter, Sealer, Shelf, is_raw, journal, keep_raw, load
+from tonearm.cassette.journal import JournalWriter
 from tonearm.errors import CassetteError, RedactionError
 from tonearm.model import Exchange, HttpRequest, HttpResponse, Outcome, Pin
 from tonearm.proxy.filing import Filing
@@ -382,3 +383,63 @@ def test_small_and_foreign_cassettes_stay_as_they_are(tmp_path):
     filing.close()
 
     assert foreign.read_bytes() == before
+
+
+def under_way(root, *exchanges):
+    """Leave a journal behind, as a recorder that was killed."""
+    writer = JournalWriter(root, "dead")
+    for number, exchange in enumerate(exchanges):
+        writer.begin(number, replace(exchange, outcome=Outcome.PROXY_STOPPED, error="killed"))
+    writer.sync()
+    writer._file.close()
+
+
+def test_what_a_killed_recorder_had_under_way_is_recorded(tmp_path, tally):
+    """In the file of its conversation; what it had recorded already is not recorded twice."""
+    first = make_filing(tmp_path, Tally())
+    first.file(turn(ASK_A))
+    first.close()
+    later = replace(turn(ASK_A, OK, said("user", "a2")), started_at="2026-11-21T11:00:00+00:00")
+    under_way(tmp_path, turn(ASK_A), later)
+
+    second = make_filing(tmp_path, tally, token=lambda: "other")
+    second.read_shelf()
+    second.close()
+
+    assert contents(tmp_path) == [["a", "a2"]]
+    exchange = load(Shelf(tmp_path).paths()[0]).exchanges[1]
+    assert (exchange.outcome, exchange.error) == (Outcome.PROXY_STOPPED, "killed")
+    assert (tally.recovered, tally.recorded) == (1, 0)
+    assert journal.find(tmp_path) == []
+
+
+def test_what_was_under_way_waits_where_the_disk_refuses(tmp_path, tally, monkeypatch, caplog):
+    import os
+
+    def full(fd, data):
+        raise OSError(28, "No space left on device")
+
+    under_way(tmp_path, turn(ASK_A))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        make_filing(tmp_path, tally).read_shelf()
+    assert "waits for the next start" in caplog.text
+    assert len(journal.find(tmp_path)) == 1
+
+    later = make_filing(tmp_path, tally, token=lambda: "later")
+    later.read_shelf()
+    later.close()
+    assert tally.recovered == 1
+    assert journal.find(tmp_path) == []
+
+
+def test_the_journal_of_another_recorder_is_left_alone(tmp_path, tally):
+    writer = JournalWriter(tmp_path, "alive")
+    writer.begin(0, turn(ASK_A))
+    writer.sync()
+
+    make_filing(tmp_path, tally).read_shelf()
+
+    assert tally.recovered == 0
+    assert len(journal.find(tmp_path)) == 1
+    writer.remove()

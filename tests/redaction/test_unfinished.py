@@ -15,7 +15,7 @@ SECRETS = {
     "an account": "DE89 3704 0044 0532 0130 00",
     "a password": "password: hunter2isnotsafe99",
     "a private key": "-----BEGIN RSA PRIVATE KEY-----\n"
-    + "\n".join("MIIEpAIBAAKCAQEA7bq8vZ4xQ2mYcR0uW5tJ1kLpNfGhSdXaEoIyUbTzVwMrQjCs" for _ in range(9))
+    + "\n".join("MIIEpAIBAAKCAQEA7bq8vZ4xQ2mYcR0uW5tJ1kLpNfGhSdXaEoIyUbTz" for _ in range(9))
     + "\n-----END RSA PRIVATE KEY-----",
 }
 
@@ -29,7 +29,8 @@ def ollama(pieces, field="content"):
 
 def events(pieces):
     return b"".join(
-        b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": p}}]}).encode()
+        b"data: "
+        + json.dumps({"choices": [{"index": 0, "delta": {"content": p}}]}).encode()
         + b"\n\n"
         for p in pieces
     )
@@ -102,7 +103,8 @@ def test_thoughts_are_settled_once_they_have_ended():
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b'{"message": {"content": "all at once', b"\x1f\x8b\n\n{", b'{"a": 1}\n{"b": 2}\n']
+    "body",
+    [b"", b'{"message": {"content": "all at once', b"\x1f\n{", b'{"a": 1}\n{"b": 2}\n'],
 )
 def test_of_what_is_no_stream_of_text_nothing_is_settled(body):
     assert settled_end(body) == 0

@@ -80,7 +80,7 @@ class JournalWriter:
         self._file.sync()
 
     def remove(self) -> None:
-        """Let go of the file and delete it; one that cannot be deleted is found at the next start."""
+        """Let go of the file and delete it, or leave it to the next start."""
         self._file.close()
         with contextlib.suppress(OSError):
             self._file.path.unlink(missing_ok=True)

@@ -108,7 +108,7 @@ def _print_journals(journals: list[Journal]) -> None:
     for found in journals:
         text = f"{len(found.exchanges)} under way"
         if not found.live:
-            text += " in a recorder that was KILLED; the next `tonearm record` here writes them down"
+            text += " in a recorder that was KILLED; the next `tonearm record` takes them over"
         console().print(cell(text, "bold"))
 
 
