@@ -16,11 +16,12 @@ from pathlib import Path
 
 from tonearm import wire
 from tonearm.canonical import JsonObject
-from tonearm.cassette import CassetteWriter, Clean, Sealer, Shelf, cleaner, load
+from tonearm.cassette import CassetteWriter, Clean, Sealer, Shelf, cleaner
 from tonearm.errors import CassetteError, WireError
 from tonearm.model import Exchange, Outcome
 from tonearm.proxy.leftovers import Leftovers
 from tonearm.proxy.pins import PinBook
+from tonearm.proxy.recall import recall
 from tonearm.proxy.tally import Tally
 from tonearm.stitch import Placement, Stitcher
 
@@ -78,22 +79,19 @@ class Filing:
                 a new one.
         """
         left = Leftovers(self._shelf.root)
-        for path in self._shelf.paths():
-            if enough():
-                logger.warning("the shelf was not read to its end")
-                return
-            try:
-                cassette = load(path)
-                if not cassette.foreign:
-                    self._sealer.touch(path)
-                for exchange in cassette.exchanges:
-                    left.strike(exchange)
-                    placement = self._stitcher.add(exchange)
-                    if placement is not None:
-                        self._paths[placement.conversation] = path
-            except Exception as err:  # a stranger's file must not end the recorder
-                logger.warning("%s is left alone: %s", path, err)
-        self._take_over(left)
+        paths = self._shelf.paths()
+        found = recall(paths, left.wanted, enough)
+        for one in found:
+            path = Path(one.path)
+            if one.problem is not None:
+                logger.warning("a cassette is left alone: %s", one.problem)
+                continue
+            if not one.foreign:
+                self._sealer.touch(path)
+            left.strike(one.present)
+            self._paths |= dict.fromkeys(self._stitcher.adopt(one.known), path)
+        if len(found) == len(paths):
+            self._take_over(left)
 
     def _take_over(self, left: Leftovers) -> None:
         """Record what recorders that were killed had under way."""

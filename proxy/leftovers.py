@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from tonearm.cassette import journal
 from tonearm.errors import CassetteError
 from tonearm.model import Exchange
+from tonearm.proxy.recall import Identity, identity
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +19,7 @@ class Leftovers:
 
     def __init__(self, shelf: Path) -> None:
         self._journals: list[Path] = []
-        self._exchanges: dict[tuple[str | None, str], Exchange] = {}
+        self._exchanges: dict[Identity, Exchange] = {}
         for path in journal.find(shelf):
             try:
                 self._add(path)
@@ -30,18 +32,24 @@ class Leftovers:
             return
         self._journals.append(path)
         for exchange in found.exchanges:
-            other = self._exchanges.get(_identity(exchange))
+            other = self._exchanges.get(identity(exchange))
             if other is None or len(other.response.body) <= len(exchange.response.body):
-                self._exchanges[_identity(exchange)] = exchange
+                self._exchanges[identity(exchange)] = exchange
 
     @property
     def exchanges(self) -> list[Exchange]:
         """Those that are not recorded, oldest first."""
         return sorted(self._exchanges.values(), key=lambda exchange: exchange.started_at or "")
 
-    def strike(self, exchange: Exchange) -> None:
-        """Take note of an exchange that is recorded: its recorder was killed just after that."""
-        self._exchanges.pop(_identity(exchange), None)
+    @property
+    def wanted(self) -> set[Identity]:
+        """What is to be looked for on the shelf."""
+        return set(self._exchanges)
+
+    def strike(self, present: Iterable[Identity]) -> None:
+        """Take note of exchanges that are recorded: their recorder was killed just after that."""
+        for one in present:
+            self._exchanges.pop(one, None)
 
     def remove(self) -> None:
         """Delete the journals, now that all that they hold is recorded."""
@@ -50,8 +58,3 @@ class Leftovers:
                 journal.remove(path)
             except CassetteError as err:
                 logger.warning("%s", err)
-
-
-def _identity(exchange: Exchange) -> tuple[str | None, str]:
-    """Return what no two exchanges share: they start at different microseconds."""
-    return exchange.started_at, exchange.request.uri

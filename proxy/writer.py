@@ -121,13 +121,18 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self._filing.read_shelf(lambda: self._closed)
+            self._filing.read_shelf(self._is_needed)
         except Exception as err:  # the shelf may be gone, the thread must not
             logger.error("the shelf cannot be read: %s", err)
         while (capture := self._next()) is not None:
             self._write(capture)
         self._filing.close()
         self._settled = self._written
+
+    def _is_needed(self) -> bool:
+        """Return whether to read the shelf has to stop, lest captures are dropped meanwhile."""
+        full = self._items > self._max_items // 2 or self._bytes > self._max_bytes // 2
+        return full or self._closed
 
     def _next(self) -> Capture | None:
         """Return the next capture, ``None`` at the end; sync where the wait allows or forces it."""

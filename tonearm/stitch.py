@@ -18,9 +18,12 @@ Several rules settle what the longest shared history leaves open:
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
+import hashlib
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+import orjson
 
 from tonearm import dialect, wire
 from tonearm.canonical import JsonObject, chain, fingerprint
@@ -43,12 +46,40 @@ class Placement:
 class _Node:
     """A turn that has been placed."""
 
-    placement: Placement
+    conversation: int
+    index: int
     model: str
     answer: str | None
     """Fingerprint of the answer as a history would repeat it; ``None`` when it has no answer."""
-    serial: int
+    serial: int = 0
     followers: int = 0
+
+
+type Known = tuple[str, int, int, str, str | None, int]
+"""History, conversation, index, model, answer and number of followers of a turn; plain JSON."""
+
+
+class Prints:
+    """Fingerprints of messages; those of the latest are known, for every request repeats them."""
+
+    def __init__(self, limit: int = 16_384) -> None:
+        self._limit = limit
+        self._known: OrderedDict[bytes, str] = OrderedDict()
+
+    def of(self, message: JsonObject) -> str:
+        """Return the fingerprint of what of a message survives in histories."""
+        try:
+            key = hashlib.blake2b(orjson.dumps(message), digest_size=16).digest()
+        except (TypeError, RecursionError):  # half of a surrogate pair, or a number too large
+            return fingerprint(essence(message))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = fingerprint(essence(message))
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return found
 
 
 class Stitcher:
@@ -58,6 +89,7 @@ class Stitcher:
         self._by_history: defaultdict[str, list[_Node]] = defaultdict(list)
         self._sizes: list[int] = []
         self._serial = 0
+        self._prints = Prints()
 
     def add(self, exchange: Exchange) -> Placement | None:
         """Place an exchange; ``None`` when it has no message history to be placed by."""
@@ -65,34 +97,61 @@ class Stitcher:
         if chat is None:
             return None
         request = chat.request
-        history = chain(fingerprint(essence(m)) for m in request.messages)
-        link, parent = self._link(request, history)
+        prints = [self._prints.of(message) for message in request.messages]
+        history = chain(prints)
+        link, parent = self._link(request, prints, history)
         if parent is None:
             conversation, index = len(self._sizes), 0
             self._sizes.append(0)
         else:
-            conversation = parent.placement.conversation
+            conversation = parent.conversation
             index = self._sizes[conversation]
         self._sizes[conversation] += 1
         placement = Placement(
             conversation=conversation,
             index=index,
             link=link,
-            parent=None if parent is None else parent.placement.index,
+            parent=None if parent is None else parent.index,
         )
-        self._serial += 1
-        node = _Node(placement, request.model, _answer_fingerprint(exchange), self._serial)
-        self._by_history[history[-1]].append(node)
+        answer = _answer_fingerprint(exchange)
+        self._keep(history[-1], _Node(conversation, index, request.model, answer))
         return placement
 
-    def _link(self, request: ChatRequest, history: list[str]) -> tuple[Link, _Node | None]:
+    def _keep(self, history: str, node: _Node) -> None:
+        self._serial += 1
+        node.serial = self._serial
+        self._by_history[history].append(node)
+
+    def known(self) -> list[Known]:
+        """Return what is known of all that was placed, for another stitcher to go on with."""
+        found = [(history, node) for history, nodes in self._by_history.items() for node in nodes]
+        return [
+            (history, n.conversation, n.index, n.model, n.answer, n.followers)
+            for history, n in sorted(found, key=lambda pair: pair[1].serial)
+        ]
+
+    def adopt(self, known: Iterable[Known]) -> list[int]:
+        """Take over what another stitcher knows; return the new numbers of its conversations."""
+        numbers: list[int] = []
+        for history, conversation, index, model, answer, followers in known:
+            while len(numbers) <= conversation:
+                numbers.append(len(self._sizes))
+                self._sizes.append(0)
+            number = numbers[conversation]
+            self._sizes[number] += 1
+            self._keep(history, _Node(number, index, model, answer, followers=followers))
+        return numbers
+
+    def _link(
+        self, request: ChatRequest, prints: list[str], history: list[str]
+    ) -> tuple[Link, _Node | None]:
         same = self._by_history.get(history[-1], [])
         broken = [node for node in same if node.answer is None]
         if broken:
             return Link.RETRY, broken[-1]
         if not any(_is_answer(message) for message in request.messages):
             return Link.START, None
-        follows = self._followed(request, history)
+        follows = self._followed(request, prints, history)
         open_ends = [node for node in follows if node.followers == 0]
         if open_ends:
             open_ends[-1].followers += 1
@@ -104,16 +163,15 @@ class Stitcher:
             return Link.FORK, follows[-1]
         return Link.START, None
 
-    def _followed(self, request: ChatRequest, history: list[str]) -> list[_Node]:
+    def _followed(self, request: ChatRequest, prints: list[str], history: list[str]) -> list[_Node]:
         """Return the turns that a request could follow, the best one last."""
         found: list[tuple[tuple[bool, bool, int, int], _Node]] = []
         for length, message in enumerate(request.messages):
             if not _is_answer(message):
                 continue
-            said = fingerprint(essence(message))
             for node in self._by_history.get(history[length], []):
                 same_model = node.model == request.model
-                rank = (same_model, node.answer == said, length, node.serial)
+                rank = (same_model, node.answer == prints[length], length, node.serial)
                 found.append((rank, node))
         return [node for _, node in sorted(found, key=lambda item: item[0])]
 

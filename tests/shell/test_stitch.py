@@ -6,8 +6,9 @@ import random
 import pytest
 
 from tests.tapes import calls, exchange, loop, result, says, user
+from tonearm.canonical import fingerprint
 from tonearm.model import Exchange, HttpRequest, HttpResponse, Link, Outcome
-from tonearm.stitch import Stitcher, turns
+from tonearm.stitch import Prints, Stitcher, essence, turns
 
 
 def place(exchanges):
@@ -166,3 +167,39 @@ def test_turns_of_a_file_are_ordered_by_conversation():
         "tape.yaml.1#1",
     ]
     assert [t.exchange for t in found] == [*MOVIES, *other]
+
+
+def test_a_stitcher_goes_on_from_what_another_knew():
+    """Cut anywhere, and passed on as JSON, it places the rest as one stitcher would."""
+    for cut in range(len(MOVIES) + 1):
+        before, after = Stitcher(), Stitcher()
+        after.add(exchange([user("something else")], says("no")))
+        for one in MOVIES[:cut]:
+            before.add(one)
+        known = [tuple(turn) for turn in json.loads(json.dumps(before.known()))]
+
+        numbers = after.adopt(known)
+        placed = [after.add(one) for one in MOVIES[cut:]]
+
+        assert numbers == [1][: len(known)]
+        assert [(p.conversation, p.index) for p in placed] == [
+            (1, n) for n in range(cut, len(MOVIES))
+        ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "\ud800"},
+        {"role": "tool", "content": "1", "extra": 10**30},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+    ],
+)
+def test_a_fingerprint_is_the_same_whether_it_is_known_or_not(message):
+    prints = Prints(limit=1)
+    expected = fingerprint(essence(message))
+
+    assert prints.of(message) == prints.of(message) == expected
+    assert prints.of({"role": "user", "content": "b"}) != expected
+    assert prints.of(message) == expected
