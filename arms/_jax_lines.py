@@ -42,15 +42,6 @@ def sample_item(prompt: Prompt, request: ChatRequest) -> JsonObject:
     }
 
 
-def unsupported(request: ChatRequest) -> str:
-    """Return what the request asks of a sampler that the library's does not have."""
-    for name, neutral in _native.NEUTRAL.items():
-        value = request.options.get(name)
-        if value is not None and value != neutral:
-            return f"{name} {value}"
-    return "format" if request.body.get("format") else ""
-
-
 def scored(drafts: Sequence[Draft], replies: Sequence[JsonObject]) -> tuple[Scored, ...]:
     """Return what the reference thinks of each draft."""
     found = []

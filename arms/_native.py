@@ -40,9 +40,8 @@ NEUTRAL = {
     "frequency_penalty": 0,
     "min_p": 0,
     "typical_p": 1,
-    "stop": [],
 }
-"""Options that change what greedy decoding writes, or end it, unless they have these values."""
+"""Options that change what greedy decoding writes, unless they have these values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +73,24 @@ def write(request: ChatRequest, pin: Pin, template: ChatFormat | None = None) ->
     return Prompt(chat_format.render(messages, request.tools, enable_thinking=think), chat_format)
 
 
+def beyond_sampling(request: ChatRequest) -> str:
+    """Return what a request asks that an engine can do only while it samples; nothing if it can.
+
+    Texts that end a turn anyway may be asked to end it: Ollama's own model files do so.
+    """
+    options = request.options
+    for name, neutral in NEUTRAL.items():
+        if options.get(name) not in (None, neutral):
+            return f"{name} {options[name]}"
+    stops = options.get("stop") or []
+    if not ENDS.issuperset([stops] if isinstance(stops, str) else stops):
+        return f"stop {stops}"
+    return "format" if request.body.get("format") else ""
+
+
 def is_greedy(request: ChatRequest) -> bool:
     """Return whether the answer is the likeliest token at every place, by the request's options."""
-    options = request.options
-    plain = all(options.get(name) in (None, neutral) for name, neutral in NEUTRAL.items())
-    return options.get("temperature") == 0 and plain and not request.body.get("format")
+    return request.options.get("temperature") == 0 and not beyond_sampling(request)
 
 
 def repeated(drafts: Sequence[Draft], scored: Sequence[Scored], wall_s: float) -> Generated | None:

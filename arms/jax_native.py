@@ -154,7 +154,7 @@ class JaxNative:
         takes: dict[int, Take] = {}
         prompts = self._prompts([request for request, _ in asked], takes)
         for n, (request, _) in enumerate(asked):
-            if n in prompts and (option := _jax_lines.unsupported(request)):
+            if n in prompts and (option := _native.beyond_sampling(request)):
                 error = f"unsupported_option: the reference cannot apply {option}"
                 takes[n] = self._failed(request, prompts.pop(n), error)
         items = [_jax_lines.sample_item(prompt, asked[n][0]) for n, prompt in prompts.items()]

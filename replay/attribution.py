@@ -7,6 +7,7 @@ cancel.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,6 +24,9 @@ UNQUANTIZED = frozenset({"F32", "F16", "BF16"})
 
 REFERENCE = "gemma "
 """Begins the runtime of takes that the model's own code made."""
+
+REFERENCE_DEFECT = "reference_defect"
+"""Stands in the runtime of a reference that computes wrongly, before the name of what is wrong."""
 
 
 class Conclusion(StrEnum):
@@ -41,6 +45,8 @@ class Conclusion(StrEnum):
     ENGINE = "runtime_or_quantization"
     """The engine or the quantisation of its weights."""
     BOTH = "translator_and_engine"
+    REFERENCE = "reference_defect"
+    """The reference is known to compute the model wrongly: nothing follows from it."""
     UNDECIDED = "undecided"
 
 
@@ -68,8 +74,19 @@ class TurnAttribution:
     """What stands in the way of a conclusion, or behind it."""
     distance: Distance | None = None
     """The engine's log-probs of its own tokens, held against the reference's."""
-    departs: int | None = None
-    """The first token of the engine's that the reference would not have written."""
+    judged: Scored | None = None
+    """What the reference thinks of the engine's tokens."""
+
+    @property
+    def departs(self) -> int | None:
+        """The first token of the engine's that the reference would not have written."""
+        return self.judged.departs if self.judged else None
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Of the engine's tokens, by the reference; the token that ends the turn is one."""
+        tokens = self.judged.tokens if self.judged else ()
+        return math.fsum(token.logprob for token in tokens) / len(tokens) if tokens else None
 
 
 def cast(run: Run) -> Cast | None:
@@ -105,21 +122,24 @@ def attribute(turn: RunTurn, parts: Cast) -> TurnAttribution:
     a, b = _take(turn, parts.a), _take(turn, parts.b)
     c = turn.takes.get(parts.c)
     engine = b or a
+    same_completion = bool(a and b and a.decoded and b.decoded) and _completion(a) == _completion(b)
     ab, ab_why = _relation(turn, a, b)
+    if ab is Relation.DIFFERENT and not same_completion and not _same_engine(a, b):
+        ab, ab_why = None, f"{parts.a} and {parts.b} are different engines and wrote other texts"
     bc, bc_why = _relation(turn, engine, c)
     if b is not None and _other_prompt(b, c):
         bc, bc_why = Relation.UNDECIDED, f"{b.arm} and {parts.c} were given different prompts"
-    same_completion = bool(a and b and a.decoded and b.decoded) and _completion(a) == _completion(b)
     conclusion = conclude(
         ab,
         bc,
         other_prompt=_other_prompt(a, b or c),
         same_completion=same_completion,
         quantized=is_quantized(engine),
+        defect=bool(defect_of(c)),
     )
-    why = "; ".join(dict.fromkeys(w for w in (ab_why, bc_why, mistranslation(a)) if w))
+    whys = (ab_why, bc_why, *(mistranslation(take) for take in (a, b, c)))
+    why = "; ".join(dict.fromkeys(w for w in whys if w))
     greedy = engine is not None and is_certain(turn.request, [engine.pin])
-    scored = judged(engine, c)
     return TurnAttribution(
         key=turn.key,
         ab=ab,
@@ -127,7 +147,7 @@ def attribute(turn: RunTurn, parts: Cast) -> TurnAttribution:
         conclusion=conclusion,
         why=why,
         distance=distance(pairs(engine, c), greedy=greedy),
-        departs=scored.departs if scored else None,
+        judged=judged(engine, c),
     )
 
 
@@ -138,6 +158,7 @@ def conclude(
     other_prompt: bool,
     same_completion: bool,
     quantized: bool,
+    defect: bool = False,
 ) -> Conclusion:
     """Return what two relations say together.
 
@@ -147,15 +168,18 @@ def conclude(
         other_prompt: Whether the server wrote another prompt than the template.
         same_completion: Whether A and B wrote the same.
         quantized: Whether the engine's weights are, or may be, quantised.
+        defect: Whether the reference is known to compute the model wrongly.
     """
     translator = ab is Relation.DIFFERENT
-    engine = bc is Relation.DIFFERENT
+    engine = bc is Relation.DIFFERENT and not defect
     if translator and engine:
         return Conclusion.BOTH
     if other_prompt:
         return Conclusion.RENDERER
     if translator:
         return Conclusion.PARSER if same_completion else Conclusion.SAMPLER
+    if defect:
+        return Conclusion.REFERENCE
     if engine and ab is not Relation.UNDECIDED:
         return Conclusion.ENGINE if quantized else Conclusion.RUNTIME
     known = [relation for relation in (ab, bc) if relation is not None]
@@ -163,12 +187,21 @@ def conclude(
     return Conclusion.FAITHFUL if faithful else Conclusion.UNDECIDED
 
 
+def defect_of(reference: Take | None) -> str:
+    """Return what is known to be wrong with the reference's library, nothing where it is sound."""
+    runtime = (reference.pin.runtime or "") if reference and reference.pin else ""
+    _, known, name = runtime.partition(f"{REFERENCE_DEFECT}: ")
+    return name if known else ""
+
+
 def judged(engine: Take | None, reference: Take | None) -> Scored | None:
-    """Return what the reference thinks of the engine's tokens."""
-    if engine is None or reference is None or engine.decoded is None:
+    """Return what the reference thinks of the engine's answer, if both read the same prompt."""
+    if engine is None or reference is None or _void(engine, reference):
         return None
-    tokens = engine.decoded.tokens
-    return next((s for s in reference.scored if aligned(s.tokens, tokens)), None)
+    tokens = engine.decoded.tokens if engine.decoded else ()
+    same = (s for s in reference.scored if tokens and aligned(s.tokens, tokens))
+    own = (s for s in reference.scored if s.arm == engine.arm)
+    return next(same, None) or next(own, None)
 
 
 def pairs(engine: Take | None, reference: Take | None) -> list[Pair]:
@@ -177,6 +210,11 @@ def pairs(engine: Take | None, reference: Take | None) -> list[Pair]:
     if scored is None or engine is None or engine.decoded is None:
         return []
     return aligned(scored.tokens, engine.decoded.tokens)
+
+
+def _void(engine: Take, reference: Take) -> bool:
+    """Whether the two were not given the same tokens, so that no log-prob can be compared."""
+    return _other_prompt(engine, reference) or bool(mismatch(engine, reference))
 
 
 def noise(turn: RunTurn, parts: Cast) -> list[Pair]:
@@ -210,6 +248,17 @@ def _relation(turn: RunTurn, left: Take | None, right: Take | None) -> tuple[Rel
     if same_completion or is_certain(turn.request, [left.pin, right.pin]):
         return Relation.DIFFERENT, ""
     return Relation.UNDECIDED, "one sampled answer of each arm proves nothing"
+
+
+def _same_engine(one: Take | None, other: Take | None) -> bool:
+    """Whether two takes are of one engine with one set of weights, as far as is known."""
+    if one is None or other is None or one.pin is None or other.pin is None:
+        return True
+    known = (
+        (one.pin.digest, other.pin.digest),
+        (one.pin.server_version, other.pin.server_version),
+    )
+    return all(left == right for left, right in known if left and right)
 
 
 def _answers_differ(comparison: Comparison) -> bool:

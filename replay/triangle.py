@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from tonearm.replay.attribution import (
     attribute,
     cast,
     conclude,
+    defect_of,
     is_quantized,
     noise,
     pairs,
@@ -28,9 +29,12 @@ from tonearm.replay.verdict import is_certain
 RUNTIME_BAR = 1e-3
 """The largest difference of a log-prob that two runtimes of the same numbers may have."""
 
-NOISE_FACTOR = 5.0
-"""How far beyond the reference's own noise a mean difference is one. On small models, 8-bit
-weights stay below 3.5 times that noise and 4-bit weights are beyond 15 times (measured)."""
+NOISE_FACTORS = {"F32": 0.5, "F16": 0.5, "BF16": 2.0}
+QUANTIZED_FACTOR = 8.0
+"""How far beyond the reference's own noise a mean difference is one, by the engine's weights.
+
+Measured on small models: f32 and f16 weights stay below 0.3 times that noise, bf16 ones below 1.3
+times, 8-bit ones below 5.5 times; 4-bit ones are beyond 14 times."""
 
 PLAIN_BAR = 0.01
 """A mean difference of log-probs that is one where the reference's own noise is not known."""
@@ -59,6 +63,8 @@ class Triangle:
     bc: Excess
     conclusion: Conclusion
     numerics: Numerics
+    defect: str
+    """What is known to be wrong with the reference, nothing where it is sound."""
     distance: Distance | None
     noise: Distance | None
     """The reference in another precision, held against itself."""
@@ -86,29 +92,39 @@ def triangle(run: Run) -> Triangle | None:
         greedy=all(is_certain(turn.request, []) for turn in run.turns),
     )
     band = distance([pair for turn in run.turns for pair in noise(turn, parts)])
-    kinds = Counter(turn.conclusion for turn in turns)
+    engine, defect = _first(engines), defect_of(_first(references))
+    weights = engine.pin.quantization if engine and engine.pin else None
+    standing = numerics(apart, band, weights)
     return Triangle(
         parts=parts,
-        quantization=_quantization(engines),
+        quantization=weights,
         turns=turns,
         ab=ab,
         bc=bc,
-        conclusion=_conclusion(parts, ab, bc, kinds, quantized=is_quantized(_first(engines))),
-        numerics=numerics(apart, band),
+        conclusion=_conclusion(parts, turns, ab, bc, standing, engine, defect),
+        numerics=standing,
+        defect=defect,
         distance=apart,
         noise=band,
         hazard=hazard(_departures(turns)),
     )
 
 
-def numerics(apart: Distance | None, band: Distance | None) -> Numerics:
-    """Judge log-probs by how far the reference is from itself, where that is known."""
+def numerics(apart: Distance | None, band: Distance | None, weights: str | None) -> Numerics:
+    """Judge log-probs by how far the reference is from itself, where that is known.
+
+    Args:
+        apart: The engine held against the reference.
+        band: The reference in another precision, held against itself.
+        weights: Type of the engine's.
+    """
     if apart is None:
         return Numerics.UNKNOWN
     if apart.max_delta < RUNTIME_BAR and apart.same_top_p in (None, 100.0):
         return Numerics.EQUAL
     if band is not None:
-        near = apart.mean_delta <= NOISE_FACTOR * band.mean_delta
+        factor = NOISE_FACTORS.get(weights or "", QUANTIZED_FACTOR)
+        near = apart.mean_delta <= factor * band.mean_delta
         return Numerics.WITHIN_NOISE if near else Numerics.DIFFERENT
     return Numerics.DIFFERENT if apart.mean_delta >= PLAIN_BAR else Numerics.UNKNOWN
 
@@ -123,33 +139,37 @@ def _compared(relations: Iterable[tuple[str, Relation | None]]) -> Excess:
 
 
 def _conclusion(
-    parts: Cast, ab: Excess, bc: Excess, kinds: Counter[Conclusion], *, quantized: bool
+    parts: Cast,
+    turns: Sequence[TurnAttribution],
+    ab: Excess,
+    bc: Excess,
+    standing: Numerics,
+    engine: Take | None,
+    defect: str,
 ) -> Conclusion:
-    both = parts.a is not None and parts.b is not None
-    return conclude(
-        ab.relation if both else None,
+    kinds = Counter(turn.conclusion for turn in turns)
+    quantized = is_quantized(engine)
+    found = conclude(
+        ab.relation if parts.a is not None and parts.b is not None else None,
         bc.relation,
         other_prompt=kinds[Conclusion.RENDERER] > 0,
         same_completion=kinds[Conclusion.PARSER] >= kinds[Conclusion.SAMPLER],
         quantized=quantized,
+        defect=bool(defect),
     )
+    silent = found in (Conclusion.FAITHFUL, Conclusion.UNDECIDED)
+    if silent and standing is Numerics.DIFFERENT and not quantized:
+        return Conclusion.RUNTIME  # equal answers hide it; such weights have no excuse
+    return found
 
 
 def _departures(turns: Iterable[TurnAttribution]) -> list[tuple[int, bool]]:
     return [
-        (
-            turn.distance.tokens if turn.departs is None else turn.departs + 1,
-            turn.departs is not None,
-        )
+        (len(turn.judged.tokens), False) if turn.departs is None else (turn.departs + 1, True)
         for turn in turns
-        if turn.distance is not None
+        if turn.judged is not None
     ]
 
 
 def _first(takes: Iterable[Take | None]) -> Take | None:
     return next((take for take in takes if take is not None), None)
-
-
-def _quantization(takes: Iterable[Take | None]) -> str | None:
-    pin = getattr(_first(takes), "pin", None)
-    return pin.quantization if pin else None

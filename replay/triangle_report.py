@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 
 from tonearm.canonical import JsonObject
 from tonearm.replay import excess
@@ -11,6 +12,9 @@ from tonearm.replay.attribution import Conclusion, TurnAttribution
 from tonearm.replay.distribution import Distance
 from tonearm.replay.excess import Excess
 from tonearm.replay.triangle import Numerics, Triangle
+
+EXAMPLES = 10
+"""Turns that the text shows."""
 
 WORDS = {
     Conclusion.FAITHFUL: "the path is faithful",
@@ -23,6 +27,7 @@ WORDS = {
     Conclusion.ENGINE: "the engine or the quantisation of its weights; weights that are not "
     "quantised would tell which",
     Conclusion.BOTH: "the translator and the engine, each by itself",
+    Conclusion.REFERENCE: "nothing, the reference is known to compute this model wrongly",
     Conclusion.UNDECIDED: "undecided",
 }
 
@@ -50,13 +55,44 @@ def describe(found: Triangle) -> list[str]:
         lines.append(f"  log-probs against C: {NUMERIC_WORDS[found.numerics]}; {numbers}")
     if found.noise:
         lines.append(f"  noise of C ({parts.other_c}): {_distance(found.noise)}")
+    if found.hazard:
+        departing = sum(turn.departs is not None for turn in found.turns)
+        lines.append(f"  C departs in {departing} turns, {found.hazard:.2g} times a token")
+    if found.defect:
+        lines.append(f"  reference_defect of C: {found.defect}")
     kinds = ", ".join(
         f"{kind} {found.conclusions[kind]}" for kind in Conclusion if found.conclusions[kind]
     )
     lines.append(f"  turn by turn: {kinds}")
+    lines += _examples(found.turns)
     whys = Counter(turn.why for turn in found.turns if turn.why)
     lines += [f"  {count} turns: {why}" for why, count in sorted(whys.items())]
     return lines
+
+
+def _examples(turns: Sequence[TurnAttribution]) -> list[str]:
+    """Return a line for each turn that is not faithful, with where and how C departs."""
+    odd = [
+        turn
+        for turn in turns
+        if turn.departs is not None
+        or turn.conclusion not in (Conclusion.FAITHFUL, Conclusion.UNDECIDED)
+    ]
+    lines = [f"    {turn.key} {turn.conclusion}{_departure(turn)}" for turn in odd[:EXAMPLES]]
+    if len(odd) > EXAMPLES:
+        lines.append(f"    {len(odd) - EXAMPLES} more: --format json has them all")
+    return lines
+
+
+def _departure(turn: TurnAttribution) -> str:
+    if turn.judged is None or turn.departs is None:
+        return ""
+    token = turn.judged.tokens[turn.departs]
+    best = f"{token.top[0][0]!r}" if token.top else "another token"
+    return (
+        f", at token {turn.departs} C has {best} for {token.text!r}, "
+        f"mean log-prob {turn.mean_logprob:.2g}"
+    )
 
 
 def _excess(found: Excess) -> str:
@@ -86,6 +122,7 @@ def to_json(found: Triangle) -> JsonObject:
         "b_against_c": dataclasses.asdict(found.bc),
         "conclusion": found.conclusion.value,
         "numerics": found.numerics.value,
+        "reference_defect": found.defect or None,
         "distance": _json(found.distance),
         "noise": _json(found.noise),
         "hazard": found.hazard,
@@ -102,6 +139,7 @@ def _turn(turn: TurnAttribution) -> JsonObject:
         "conclusion": turn.conclusion.value,
         "why": turn.why,
         "departs": turn.departs,
+        "mean_logprob": turn.mean_logprob,
         "distance": _json(turn.distance),
     }
 

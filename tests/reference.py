@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.engines import ROOT, require
+from tests.engines import ROOT, cache_folder, require
 from tonearm.arms import ArmOptions, Case
 from tonearm.arms._jax_process import JaxProcess
 from tonearm.arms.jax_native import JaxNative
@@ -17,6 +18,17 @@ from tonearm.canonical import JsonObject
 from tonearm.model import ChatRequest, Take
 
 ANSWER_S = 600.0
+
+ENVIRON = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": str(ROOT)}
+
+
+def _cache() -> dict[str, str]:
+    """Keep what JAX compiles for the next run: compiling is most of what these tests cost."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
 
 class SharedProcess(JaxProcess):
@@ -28,8 +40,7 @@ class SharedProcess(JaxProcess):
 
     async def start(self, environ: Mapping[str, str]) -> None:
         if not self._started:
-            devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-            await super().start(dict(environ) | devices | {"PYTHONPATH": str(ROOT)})
+            await super().start(dict(environ) | ENVIRON | _cache())
             self._started = True
 
     async def close(self) -> None:
@@ -45,19 +56,23 @@ class Reference:
     def __init__(self, runner: asyncio.Runner, process: SharedProcess) -> None:
         self._runner = runner
         self._process = process
-        self._open: tuple[str, tuple[tuple[str, str], ...]] | None = None
+        self._open: tuple[object, ...] | None = None
         self._arm: JaxNative | None = None
 
-    def arm(self, folder: Path, **settings: str) -> JaxNative:
+    def arm(self, folder: Path, name: str | None = None, **settings: str) -> JaxNative:
         """Return the arm with a checkpoint and settings, opened unless it was the last one."""
-        wanted = (str(folder), tuple(sorted(settings.items())))
+        wanted = (str(folder), name, tuple(sorted(settings.items())))
         if self._open != wanted or self._arm is None:
             self._open = None
-            options = ArmOptions(target=str(folder), settings=settings)
+            options = ArmOptions(name=name, target=str(folder), settings=settings)
             self._arm = JaxNative(options, process=lambda: self._process)
             self._runner.run(self._arm.open([]))
             self._open = wanted
         return self._arm
+
+    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine that asks the process comes to."""
+        return self._runner.run(work)
 
     def play(self, folder: Path, *requests: ChatRequest, **settings: str) -> list[Take]:
         """Return the arm's answers."""

@@ -200,6 +200,18 @@ def test_what_it_cannot_answer_is_refused_by_name(reference, checkpoint, fields,
     assert answered.decoded.completion == CALL
 
 
+def test_a_stop_that_ends_the_turn_anyway_is_no_obstacle(reference, checkpoint):
+    """Ollama's own model files name one."""
+    asked = request(options=GREEDY | {"stop": ["<turn|>"]})
+
+    take = judged(reference, checkpoint, Draft(arm="b", completion=CALL), asked=asked)
+    (written,) = reference.play(checkpoint, asked, dtype="f32")
+    (refused,) = reference.play(checkpoint, request(options=GREEDY | {"stop": ["}"]}), dtype="f32")
+
+    assert take.decoded.completion == written.decoded.completion == CALL
+    assert refused.error.endswith("cannot apply stop ['}']")
+
+
 def test_a_conversation_that_is_too_long_to_score_is_refused(reference, checkpoint):
     draft = Draft(arm="b", completion="Hello! " * 99)
 

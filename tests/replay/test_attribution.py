@@ -91,6 +91,10 @@ def quantized(one, kind="Q4_0"):
         (None, SAME, {}, Conclusion.FAITHFUL),
         (None, DIFFERENT, {}, Conclusion.RUNTIME),
         (None, None, {}, Conclusion.UNDECIDED),
+        (SAME, DIFFERENT, {"defect": True}, Conclusion.REFERENCE),
+        (SAME, SAME, {"defect": True}, Conclusion.REFERENCE),
+        (DIFFERENT, DIFFERENT, {"same_completion": True, "defect": True}, Conclusion.PARSER),
+        (SAME, DIFFERENT, {"other_prompt": True, "defect": True}, Conclusion.RENDERER),
     ],
 )
 def test_the_table(ab, bc, facts, expected):
@@ -215,6 +219,35 @@ def test_declarations_in_the_way_of_mcp_2_are_named(prompt, named):
     assert ("in the way of mcp 2" in found.why) is named
 
 
+@pytest.mark.parametrize("wrong", [A, B, C])
+def test_such_declarations_are_named_in_whosever_prompt_they_are(wrong):
+    found = shown(*(take(arm, prompt=MCP_2 if arm == wrong else MCP_1) for arm in (A, B, C)))
+
+    assert f"{wrong} declares tools in the way of mcp 2" in found.why
+    assert found.conclusion is not Conclusion.FAITHFUL
+
+
+def of(one, **pin):
+    return dataclasses.replace(one, pin=dataclasses.replace(one.pin, **pin))
+
+
+@pytest.mark.parametrize("facts", [{"digest": "d2"}, {"server_version": "0.33.0"}])
+def test_what_two_engines_wrote_says_nothing_of_the_translator(facts):
+    """A recording of one server beside another one, or beside other weights of the model."""
+    first = {"digest": "d1", "server_version": "0.24.0"}
+
+    found = shown(of(take(A, "y"), **first), of(take(B), **first | facts), take(C))
+
+    assert (found.ab, found.bc, found.conclusion) == (None, SAME, Conclusion.FAITHFUL)
+    assert found.why == f"{A} and {B} are different engines and wrote other texts"
+
+
+def test_what_they_make_of_one_text_does():
+    found = shown(of(take(A, content=""), digest="d1"), of(take(B), digest="d2"), take(C))
+
+    assert found.conclusion is Conclusion.PARSER
+
+
 def judged(arm, text="a b", logprob=-0.1, rank=0, kind="F32"):
     end = Token(text="<turn|>", logprob=-0.01, rank=0)
     scored = Scored(arm=B, tokens=(*tokens(text, logprob, rank), end))
@@ -234,6 +267,24 @@ def test_the_first_departure_is_located():
     assert shown(take(B, "a b"), judged(C, rank=1)).departs == 0
 
 
+def test_log_probs_behind_different_prompts_are_not_compared():
+    found = shown(take(B, "a b", prompt="q"), judged(C))
+
+    assert found.distance is None
+    assert found.departs is None
+
+
+def test_a_recording_without_tokens_is_judged_too():
+    """Nothing else is in the run: its text was cut anew."""
+    recording = take("recorded", "a b", translated=True, decoded=None)
+    scored = Scored(arm="recorded", tokens=tokens("a b", -0.5, 0)[:1] + tokens("b", -1.5, 2))
+
+    found = shown(recording, take(C, "a b", scored=(scored,)))
+
+    assert found.distance is None
+    assert (found.departs, found.mean_logprob) == (1, -1.0)
+
+
 def total(engine, *references):
     turns = [turn(take(A, "a b"), engine, *references, key=f"t.yaml.{n}#0") for n in range(100)]
     return triangle(run(*turns))
@@ -245,7 +296,8 @@ def total(engine, *references):
         (-0.1002, None, Numerics.EQUAL),
         (-0.105, None, Numerics.UNKNOWN),
         (-0.12, None, Numerics.DIFFERENT),
-        (-0.12, -0.13, Numerics.WITHIN_NOISE),
+        (-0.12, -0.19, Numerics.WITHIN_NOISE),
+        (-0.12, -0.13, Numerics.DIFFERENT),
         (-0.16, -0.17, Numerics.DIFFERENT),
     ],
 )
@@ -268,7 +320,7 @@ def test_the_more_precise_reference_is_the_base():
 def test_another_likeliest_token_is_never_equal():
     apart = dataclasses.replace(total(take(B, "a b"), judged(C)).distance, same_top_p=99.9)
 
-    assert numerics(apart, None) is Numerics.UNKNOWN
+    assert numerics(apart, None, None) is Numerics.UNKNOWN
 
 
 def test_enough_equal_turns_are_a_faithful_path():
@@ -277,6 +329,43 @@ def test_enough_equal_turns_are_a_faithful_path():
     assert found.conclusion is Conclusion.FAITHFUL
     assert found.ab.turns == found.bc.turns == 100
     assert found.hazard == 0
+
+
+def test_equal_answers_do_not_hide_other_numbers_of_precise_weights():
+    band = judged("jax-native-2", logprob=-0.201, kind="BF16")
+
+    precise = total(take(B, "a b"), judged(C, logprob=-0.2), band)
+    four_bit = total(quantized(take(B, "a b")), judged(C, logprob=-0.2), band)
+
+    assert precise.conclusions == four_bit.conclusions == {Conclusion.FAITHFUL: 100}
+    assert precise.numerics is four_bit.numerics is Numerics.DIFFERENT
+    assert precise.conclusion is Conclusion.RUNTIME
+    assert four_bit.conclusion is Conclusion.FAITHFUL
+
+
+def test_a_reference_with_a_defect_proves_nothing_and_is_named():
+    broken = of(
+        judged(C, logprob=-0.2), runtime="gemma 4.0.1, jax 0.6 with reference_defect: router"
+    )
+
+    found = total(take(B, "a b"), broken)
+
+    assert found.conclusion is Conclusion.REFERENCE
+    assert "  reference_defect of C: router" in describe(found)
+    assert to_json(found)["reference_defect"] == "router"
+
+
+def test_turns_in_which_the_reference_departs_are_shown():
+    found = total(take(B, "a b"), judged(C, rank=1))
+
+    text = describe(found)
+    assert "  C departs in 100 turns, 1 times a token" in text
+    (first, *_) = [line for line in text if "at token" in line]
+    assert first == (
+        "    t.yaml.0#0 faithful, at token 0 C has another token for 'a', mean log-prob -0.07"
+    )
+    assert "    90 more: --format json has them all" in text
+    assert to_json(found)["turns"][0]["mean_logprob"] == pytest.approx(-0.07)
 
 
 def test_few_equal_turns_are_not_enough_and_the_number_is_told():
@@ -309,7 +398,7 @@ def test_the_engine_may_be_seen_through_the_translator_alone():
 
 
 def test_people_are_told_arms_relations_and_numbers():
-    band = judged("jax-native-2", logprob=-0.13, kind="BF16")
+    band = judged("jax-native-2", logprob=-0.19, kind="BF16")
 
     text = "\n".join(describe(total(take(B, "a b"), judged(C, logprob=-0.12), band)))
 
