@@ -149,8 +149,11 @@ def _conclusion(
 ) -> Conclusion:
     kinds = Counter(turn.conclusion for turn in turns)
     quantized = is_quantized(engine)
+    both = parts.a is not None and parts.b is not None
+    if bc.relation is Relation.DIFFERENT and not ab.differing:
+        both = False  # too few turns to call A and B the same do not hide that B and C differ
     found = conclude(
-        ab.relation if parts.a is not None and parts.b is not None else None,
+        ab.relation if both else None,
         bc.relation,
         other_prompt=kinds[Conclusion.RENDERER] > 0,
         same_completion=kinds[Conclusion.PARSER] >= kinds[Conclusion.SAMPLER],

@@ -378,11 +378,18 @@ def test_few_equal_turns_are_not_enough_and_the_number_is_told():
     assert found.ab.turns_needed == 98
 
 
-def test_one_certain_difference_is_a_conclusion():
-    found = total(quantized(take(B, "a b")), take(C, "y"))
+@pytest.mark.parametrize("size", [1, 100])
+def test_one_certain_difference_is_a_conclusion(size):
+    """However few turns there are to call A and B the same."""
+    turns = [
+        turn(take(A, "a b"), quantized(take(B, "a b")), take(C, "y"), key=f"t.yaml.{n}#0")
+        for n in range(size)
+    ]
+
+    found = triangle(run(*turns))
 
     assert found.conclusion is Conclusion.ENGINE
-    assert found.conclusions == {Conclusion.ENGINE: 100}
+    assert found.conclusions == {Conclusion.ENGINE: size}
 
 
 def test_a_run_without_a_reference_has_no_triangle():
