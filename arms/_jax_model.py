@@ -106,18 +106,23 @@ def _model(wanted: JsonObject, dtype: Any, sharding: Any) -> tuple[Any, Any]:
     if layout is Layout.ORBAX:
         params = _jax_weights.orbax(folder, sharding)
         width = params["embedder"]["input_embedding"].shape[1]
-        model = _build(config, width, dtype)
-        _check(_jax_weights.flat(params), _shapes(model))
+        model = build(config, width, dtype)
+        _check(_jax_weights.flat(params), shapes(model))
         return model, jax.tree.map(lambda leaf: leaf.astype(dtype), params)
     if config is None:
         raise ValueError("there is no config.json, which says what the tensors mean")
-    model = _build(config, config.width, dtype)
+    model = build(config, config.width, dtype)
     reader = _jax_weights.flax if layout is Layout.FLAX else _jax_weights.hugging_face
-    params = reader(folder, _shapes(model), dtype)
+    params = reader(folder, shapes(model), dtype)
     return model, jax.device_put(params, sharding(params)) if sharding else params
 
 
-def _build(config: ModelConfig | None, width: int, dtype: Any) -> Any:
+def build(config: ModelConfig | None, width: int, dtype: Any) -> Any:
+    """Return the library's model of a shape, or the published one that is as wide.
+
+    Raises:
+        ValueError: No published model is.
+    """
     if config is None:
         if width not in PUBLISHED:
             raise ValueError(f"there is no config.json, and no published model is {width} wide")
@@ -167,7 +172,8 @@ def _library_config(config: ModelConfig, base: Any) -> Any:
     )
 
 
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+def shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's parameters, by their names joined with ``/``."""
     tokens = jax.ShapeDtypeStruct((1, 8), jnp.int32)
     made = jax.eval_shape(model.init, jax.random.key(0), tokens)
     return _jax_weights.flat(made["params"])
@@ -217,7 +223,7 @@ def router_is_sound() -> bool:
     tokens = np.arange(1, 17)[None]
     numbers = np.random.default_rng(0)
     random = {
-        name: numbers.standard_normal(shape, np.float32) for name, shape in _shapes(model).items()
+        name: numbers.standard_normal(shape, np.float32) for name, shape in shapes(model).items()
     }
     scale = np.exp(numbers.standard_normal(config.width, np.float32))
     norm, gates = "layer_0/pre_ffw_norm/scale", "layer_0/mlp/gating_einsum/w"

@@ -30,8 +30,13 @@ def write_checkpoint(folder: Path, weights: str = "model") -> Path:
 
 def write_config(folder: Path, weights: str) -> None:
     """Write what the sizes are, in Hugging Face's words."""
-    text = _common(MOE) | _moe() if weights == "moe" else _common(TINY) | _tiny()
-    (folder / "config.json").write_text(json.dumps({"text_config": text}), encoding="utf-8")
+    text = json.dumps({"text_config": text_config(weights)})
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def text_config(weights: str) -> dict[str, Any]:
+    """Return what the sizes are, in Hugging Face's words."""
+    return _common(MOE) | _moe() if weights == "moe" else _common(TINY) | _tiny()
 
 
 def _common(sizes: TinyConfig | MoeConfig) -> dict[str, Any]:
