@@ -51,7 +51,7 @@ class Stage:
     def llama(self, name: str, gguf: Path, template: ChatFormat | None = None) -> None:
         """Ask llama.cpp, with f32 keys and values."""
         options = ArmOptions(name=name, template=template)
-        self.play(load(f"llama-cpp={gguf},kv=f32,threads=1", options))
+        self.play(load(f"llama-cpp={gguf},kv=f32", options))
 
     def judge(self, name: str, reference: Reference, folder: Path, **settings: str) -> None:
         """Ask the reference what it thinks of all that was answered."""
