@@ -6,6 +6,7 @@ The forms are those that issuers publish. Nothing here knows how the redaction f
 from __future__ import annotations
 
 import base64
+import io
 import json
 import random
 import string
@@ -14,6 +15,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
+
+from PIL import Image
 
 LETTERS = string.ascii_letters
 ALNUM = LETTERS + string.digits
@@ -328,6 +331,30 @@ def responses_text(piece: str) -> object:
     return {"type": "response.output_text.delta", "output_index": 0, "delta": piece}
 
 
+def anthropic_text(piece: str) -> object:
+    delta = {"type": "text_delta", "text": piece}
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
+
+
+def completion_text(piece: str) -> object:
+    return {"object": "text_completion", "choices": [{"index": 0, "text": piece}]}
+
+
+def named_events(rng: Rng, text: str, make: Callable[[str], object]) -> str:
+    """Return events as Anthropic's servers write them, with the line ends that HTTP likes."""
+    parts = [json.dumps(make(piece), separators=(",", ":")) for piece in pieces(rng, text)]
+    return "".join(f"event: content_block_delta\r\ndata: {part}\r\n\r\n" for part in parts)
+
+
+def two_choices(rng: Rng, text: str) -> str:
+    """Return two answers that come side by side, the text in the second one."""
+    lines = []
+    for piece in pieces(rng, text):
+        for index, said in ((0, rng.choice(WORDS)), (1, piece)):
+            lines.append({"choices": [{"index": index, "delta": {"content": said}}]})
+    return "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
+
+
 def escape(rng: Rng, text: str) -> str:
     """Return a text with some characters spelled as ``\\u`` escapes, as it stands in JSON."""
     return "".join(
@@ -426,6 +453,43 @@ def in_image(rng: Rng, p: Planted) -> tuple[str, str]:
     return chat("user", "what is this", images=[image]), image
 
 
+def in_blocks(rng: Rng, p: Planted) -> tuple[str, str]:
+    """As Anthropic's clients send the result of a tool."""
+    text = {"type": "text", "text": f"{filler(rng)} {p.whole} {filler(rng)}"}
+    block = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [text]}
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]}
+    return json.dumps(body), inner(p.secret)
+
+
+def in_parts(rng: Rng, p: Planted) -> tuple[str, str]:
+    """As OpenAI's clients send a message in parts, written for people to read."""
+    part = {"type": "text", "text": f"{filler(rng)} {p.whole}"}
+    body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+    return json.dumps(body, indent=2), inner(p.secret)
+
+
+def in_input(rng: Rng, p: Planted) -> tuple[str, str]:
+    """As clients of /v1/responses send the output of a function, and /api/embed gets texts."""
+    output = {"type": "function_call_output", "call_id": "c", "output": f"{filler(rng)} {p.whole}"}
+    body = {"model": "m", "input": rng.choice(([output], [filler(rng), f"{p.whole} ok"]))}
+    return json.dumps(body, ensure_ascii=False), inner(p.secret)
+
+
+def in_photo(rng: Rng, p: Planted) -> tuple[str, str]:
+    """In the metadata of an image as cameras and editors write it."""
+    out = io.BytesIO()
+    picture = Image.new("RGB", (9, 9), (rng.randrange(256), 0, 0))
+    if rng.random() < 0.5:
+        picture.save(out, "JPEG", comment=p.whole.encode())
+    else:
+        exif = Image.Exif()
+        exif[0x010E] = p.whole  # the description
+        picture.save(out, rng.choice(("JPEG", "WEBP")), exif=exif)
+    image = base64.b64encode(out.getvalue()).decode()
+    url = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{image}"}}
+    return json.dumps({"messages": [{"role": "user", "content": [url]}]}), ""
+
+
 CARRIERS: dict[str, Callable[[Rng, Planted], tuple[str, str]]] = {
     "header": in_header,
     "user_content": in_content("user"),
@@ -444,6 +508,17 @@ CARRIERS: dict[str, Callable[[Rng, Planted], tuple[str, str]]] = {
     "base64": in_base64,
     "url_query": in_address,
     "image_text": in_image,
+    "generate_split": lambda rng, p: (generated(rng, f"{filler(rng)} {p.whole} {filler(rng)}"), ""),
+    "anthropic_split": lambda rng, p: (
+        named_events(rng, f"{filler(rng)} {p.whole} {filler(rng)}", anthropic_text),
+        "",
+    ),
+    "completions_split": in_events(completion_text),
+    "two_choices_split": lambda rng, p: (two_choices(rng, f"{p.whole} {filler(rng)}"), ""),
+    "anthropic_tool_result": in_blocks,
+    "openai_parts": in_parts,
+    "responses_input": in_input,
+    "photo_metadata": in_photo,
 }
 
 

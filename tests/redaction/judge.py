@@ -56,7 +56,7 @@ def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
             yield path, value
         case dict():
             for name, item in value.items():
-                yield from _leaves(item, f"{path}.{name}")
+                yield from _leaves(item, f"{path}{value.get('index', '')}.{name}")
         case list():
             for item in value:
                 yield from _leaves(item, path)

@@ -7,13 +7,14 @@ from collections import Counter
 
 import pytest
 
+from tests.redaction import wild
 from tests.redaction.generator import CARRIERS, KINDS, Item, harmless, planted
 from tests.redaction.judge import leaks
 from tonearm.redaction import Redactor
 
 SEED = int(os.environ.get("TONEARM_REDACTION_SEED", "1"))
 """Set it to try others; ``bench/redaction.py`` takes a new one every time."""
-ROUNDS = 7
+ROUNDS = 5
 KEY = bytes(32)
 
 
@@ -67,4 +68,21 @@ def test_of_a_hundred_harmless_texts_at_most_one_is_touched():
     touched = [(item.kind, item.carrier) for item in items if redacted(item) != item.text]
 
     assert len(items) >= 1_000
+    assert len(touched) <= len(items) / 100, touched
+
+
+def test_of_what_nobody_tuned_for_next_to_all_is_found():
+    """Two of forty ways to give a password are known to be missed; see docs/redaction.md."""
+    items = list(wild.planted(SEED, 2))
+    stayed = [(item.kind, item.carrier) for item in items if leaks(item, redacted(item))]
+
+    assert len(items) >= 200
+    assert len(stayed) <= len(items) * 0.05, stayed
+
+
+def test_of_what_nobody_tuned_for_next_to_nothing_is_touched():
+    items = list(wild.harmless(SEED, 3))
+    touched = [(item.kind, item.carrier) for item in items if redacted(item) != item.text]
+
+    assert len(items) >= 500
     assert len(touched) <= len(items) / 100, touched

@@ -54,7 +54,11 @@ def test_a_shelf_without_rules_has_the_built_in_ones(tmp_path):
         ("patterns = []\n", "the file has 'patterns'; known are allow, off, pattern"),
         ("off = 'phone'\n", "off is not a list of texts"),
         ("allow = ['[']\n", "allow, entry 1: missing ]"),
+        ("allow = ['x(?:\\pL|\\pN){1,300}']\n", "allow, entry 1: the expression is too large"),
+        (f"allow = ['x{'(' * 10}{')' * 10}']\n", "allow, entry 1: more than 9 groups"),
         ("off = [\n", "is not TOML"),
+        (f"off = {'9' * 5000}\n", "is not TOML"),
+        (f"off = {'[' * 100_000}\n", "is not TOML"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_named(shelf, text, problem):

@@ -63,6 +63,11 @@ def by_form(kind: str, trigger: bytes, rest: bytes, check: Check | None = None) 
     return _simple(kind, Rank.FORM, trigger, rb"\b(?:" + trigger + rb")" + rest, check)
 
 
+def within(kind: str, trigger: bytes, expression: bytes) -> Detector:
+    """Return a detector of what an expression's group matches, which has a form of its own."""
+    return _simple(kind, Rank.FORM, trigger, expression, None)
+
+
 def personal(kind: str, trigger: bytes, expression: bytes, check: Check) -> Detector:
     """Return a detector of what an expression's group matches and a check confirms."""
     return _simple(kind, Rank.PERSONAL, trigger, expression, check)

@@ -56,6 +56,11 @@ def _is_account(view: View, match: Match) -> bool:
     return 15 <= len(number) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
 
 
+_ADDED = re.compile(rb"(?:^|\n)(?:[-+]|@@)[^\n]*\n$")
+_LINE = 256
+"""Bytes in which the line before a number tells that it stands in a diff."""
+
+
 def _is_phone(view: View, match: Match) -> bool:
     start, end = match.span(1)
     data = view.data
@@ -63,6 +68,8 @@ def _is_phone(view: View, match: Match) -> bool:
     count = sum(map(text.count, b"0123456789"))
     follows = data[end : end + 1]
     if not 8 <= count <= 15 or follows.isalnum() or follows == b"_":
+        return False
+    if text[1:].isdigit() and _ADDED.search(data, max(start - _LINE, 0), start):
         return False
     return not re.search(rb"\d{4}-\d\d-\d\d", text)
 

@@ -13,28 +13,36 @@ from tonearm.redaction.detector import Detector, Hit, Rank, by_place
 from tonearm.redaction.linear import Match, compile_bytes
 from tonearm.redaction.view import View, joined
 
-_PASSWORD = rb"pass(?:word|wd|phrase|code)|passwort|pwd"
+_PASSWORD = (
+    rb"pass(?:word|wd|phrase|code)|passwort|pwd|\bpass\b|(?:\b|_)pw\b|mot de passe|wachtwoord"
+    rb"|requirepass|senha" + "|contraseña|hasło|пароль|密码|密碼|パスワード|비밀번호".encode()
+)
 _TOKEN = (
     rb"secret|token|credential|(?:api|access|auth|account|private|encryption|signing|ssh|master"
-    rb"|subscription|shared|session|license|client|app|service)[ _.-]?key"
+    rb"|subscription|shared|session|license|client|app|service)[ _.-]?key|--key"
 )
 _ASSIGNED = (
-    rb"(?i)(?:" + _PASSWORD + rb"|" + _TOKEN + rb")[\w.-]*"
-    # name = value, name: value, "name": "value", the password is value
-    rb"(?:[\"'\]]*[ \t]*(?:=>|:=|==?|:|[ \t]is:?[ \t])[ \t]*"
+    rb"(?i)(?:" + _PASSWORD + rb"|" + _TOKEN + rb")[\w.-]*(?:[ \t](?:for|of)[ \t][\w.@-]+)?"
+    # name = value, name: value, "name": "value", | name | value |, the password is value
+    rb"(?:[\"'\]]*[ \t]*(?:=>|:=|==?|:|\xef\xbc\x9a|\||[ \t]is:?[ \t])[ \t]*"
     # --name value
     rb"|[ \t]"
     # "name": "name", "value": "value"
     rb"|[\"'][ \t]*,\s*[\"']value[\"'][ \t]*:[ \t]*"
+    # "name" value="value"
+    rb"|[\"'][ \t]+value[ \t]*=[ \t]*"
     # <name>value</name>
     rb"|>)"
 )
 _NAME = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _LONGEST_NAME = 64
-_SAYS = re.compile(rb"(?i)[:=>]\s*$|\bis:?\s$")
+_SAYS = re.compile(rb"(?i)(?:[:=>|]|\xef\xbc\x9a)\s*$|\bis:?\s$")
+_TAG = re.compile(rb"[^=]>$")
+_COMMANDS = re.compile(rb"[A-Z][A-Z0-9]*_[A-Z0-9_]*[ \t]$|requirepass[ \t]$")
+"""Names that a value may follow after a space: of the environment, and in some files."""
 _NOT_A_SECRET = re.compile(
     rb"(?i)(?:name|[._-]id|Id|path|file|url|uri|ref|type|version|arn|hint|policy|length|count|label"
-    rb"|field|limit|usage|expires?(?:_in|_at)?|ttl)[\"'\]\s]*[=:>]+\s*$|public|tokeniz"
+    rb"|field|limit|usage|expires?(?:_in|_at)?|expiry|expiration|ttl)[\"'\]\s]*[=:>]+\s*$|public|tokeniz"
 )
 _IS_PASSWORD = re.compile(_PASSWORD, re.IGNORECASE)
 _DOUBLE = re.compile(rb'"((?:[^"\\\r\n]|\\[^\r\n])*)"?')
@@ -67,17 +75,26 @@ def _value(view: View, match: Match, bare_end: int) -> Hit | None:
     window = data[max(match.start() - _LONGEST_NAME, 0) : match.start()]
     before = window.rstrip(_NAME)
     name = window[len(before) :] + data[match.start() : at]
-    if not (_SAYS.search(name) or name.startswith(b"--")) or _NOT_A_SECRET.search(name):
+    if _NOT_A_SECRET.search(name) or not (
+        _SAYS.search(name) or name.startswith(b"--") or _is_command(name, data[at : at + 1])
+    ):
         return None
     if before[-1:] in (b"?", b"&"):
         return _parameter(view, at)
     for form in (_DOUBLE, _SINGLE):
         if found := form.match(data, at, at + plausible.LONGEST + 2):
             return _checked(view, *found.span(1), name, quoted=True)
-    if bare_end - at > plausible.LONGEST:
+    if bare_end - at > plausible.LONGEST or (
+        _TAG.search(name) and data[bare_end : bare_end + 1] != b"<"
+    ):
         return None
     end = at + len(data[at:bare_end].rstrip(_TRAILING))
     return _checked(view, at, end, name, quoted=False)
+
+
+def _is_command(name: bytes, follows: bytes) -> bool:
+    """Return whether a value may follow a name after a space, as in SQL and in shells."""
+    return name[-1:] in b" \t" and (follows in (b"'", b'"') or _COMMANDS.search(name) is not None)
 
 
 def _checked(view: View, start: int, end: int, name: bytes, *, quoted: bool) -> Hit | None:
@@ -135,6 +152,14 @@ def _cookies(view: View) -> Iterator[Hit]:
             yield Hit(kind="cookie", rank=Rank.PLACE, view=inner, start=start, end=end)
 
 
+def _is_signature(view: View, match: Match) -> bool:
+    return re.search(rb"\d", _first(match)) is not None
+
+
+def _is_user_token(view: View, match: Match) -> bool:
+    return plausible.token(_first(match), quoted=True)
+
+
 def _is_session(view: View, match: Match) -> bool:
     return plausible.token(_first(match), quoted=True) and len(_first(match)) >= 16
 
@@ -169,6 +194,17 @@ def _first(match: Match) -> bytes:
     return match[1] or b""
 
 
+_OPTIONS = rb"[ \t](?:[^\n|;&\"']*[ \t])?"
+_COMMAND_LINES = (
+    rb"login[ \t]+\S+\s+password[ \t]+",  # in .netrc
+    rb"sshpass[ \t]+-p[ \t]*",
+    rb"redis-cli" + _OPTIONS + rb"-a[ \t]+",
+    rb"mysql(?:dump|admin)?" + _OPTIONS + rb"-p",
+    rb"(?:docker|podman|helm|az)" + _OPTIONS + rb"login" + _OPTIONS + rb"-p[ \t]+",
+    rb"identified[ \t]+by[ \t]+",
+)
+"""What stands before a password that is given to a program."""
+
 DETECTORS: tuple[Detector, ...] = (
     Detector(trigger=_ASSIGNED, find=_assigned()),
     Detector(trigger=rb"(?i)cookie[\"']?[ \t]*[:=]", find=_cookies),
@@ -186,16 +222,28 @@ DETECTORS: tuple[Detector, ...] = (
         _is_basic,
     ),
     by_place(
+        "basic_auth",
+        rb"(?i)(?:\b_|[\"'])auth[\"']?[ \t]*[:=]",
+        rb"(?i)(?:\b_|[\"'])auth[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9+/]{8,}={0,2})",
+        _is_basic,
+    ),
+    by_place(
+        "signature",
+        rb"(?i)\b(?:sig|signature|x-amz-signature|x-goog-signature)=",
+        rb"(?i)\b(?:sig|signature|x-amz-signature|x-goog-signature)=([A-Za-z0-9%+/_-]{32,}={0,2})",
+        _is_signature,
+    ),
+    by_place(
         "bearer",
         rb"(?i)bearer[ \t]",
-        rb"(?i)\bbearer[ \t]{1,4}[\"']?([A-Za-z0-9._~+/-]{8,}=*)",
+        rb"(?i)\bbearer[ \t]{1,4}[\"']?([A-Za-z0-9._~+/:-]{8,}=*)",
         _is_bearer,
     ),
     by_place(
         "authorization",
         rb"(?i)authorization[\"']?[ \t]*[:=]",
         rb"(?i)\bauthorization[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?"
-        rb"(?:(?:token|apikey|key|digest|negotiate)[ \t]{1,4})?([^\s\"'\\,]{8,})",
+        rb"(?:(?:token|apikey|key|digest|negotiate|ssws|hmac)[ \t]{1,4})?([^\s\"'\\,]{8,})",
         _is_authorization,
     ),
     by_place(
@@ -203,6 +251,24 @@ DETECTORS: tuple[Detector, ...] = (
         rb"://[^\s/@:]*:[^\s/]*@",
         rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/:@\"'<>\\]{0,100}:([^\s/\"'<>\\]+)@[\w\[$-]",
         _is_url_password,
+    ),
+    by_place(
+        "url_token",
+        rb"://[A-Za-z0-9_-]+(?::[\w-]*)?@",
+        rb"\b[A-Za-z][A-Za-z0-9+.-]{1,30}://([A-Za-z0-9_-]{20,})(?::[\w-]*)?@",
+        _is_user_token,
+    ),
+    by_place(
+        "password",
+        rb"(?i)\b(?:sshpass[ \t]+-p|redis-cli[ \t]|mysql|login[ \t]|identified[ \t]+by)",
+        rb"(?i)\b(?:" + b"|".join(_COMMAND_LINES) + rb")[\"']?([^\s\"'\\]+)",
+        _is_user_password,
+    ),
+    by_place(
+        "password",
+        rb"(?i)\|[ \t]*sudo[ \t]+-",
+        rb"(?i)\becho[ \t]+(?:-n[ \t]+)?[\"']?([^\s\"'\\|]+)[\"']?[ \t]*\|[ \t]*sudo[ \t]+-\w*S",
+        _is_user_password,
     ),
     by_place(
         "password",

@@ -28,15 +28,18 @@ _CODE = re.compile(
     (?: os | process | env | ENV | System | config | settings | self | this | args | secrets | vault
         | getpass | getenv | input | str | bytes | base64 | json | new | await | function | lambda
         ) [.(\[\s]
-    | [a-z_]+ (?:\.[a-z_]+)* \(
+    | [a-z_]+ \( | [A-Za-z_]+ (?:(?:\.|::|->)[A-Za-z_]+)+ [!?]? \( | [A-Za-z_]+ \(\)
+    | (?: Optional | Union | Literal | Annotated | [Ll]ist | [Dd]ict | [Tt]ype | [Tt]uple
+        | Callable | Final | Required | Sequence | Iterable | Mapping | ClassVar ) \[
     | [a-z_]\w* (?:\.[a-z_]\w*)+ $
     """
 )
 _WORD = rb"(?:[A-Z]?[a-z]+|[A-Z]+)"
-_SLUG_PART = rb"(?:" + _WORD + rb"{1,4}\d{0,2}|v?\d{1,4}[a-zA-Z]{0,2})"
-_SLUG = re.compile(_SLUG_PART + rb"(?:[-_./:]{1,3}" + _SLUG_PART + rb")*[-_./:]?")
+_SLUG_PART = rb"(?:" + _WORD + rb"{1,4}(?:\d{1,2}" + _WORD + rb"{0,2})?|v?\d{1,4}[a-zA-Z]{0,2})"
+_SLUG = re.compile(rb"_?" + _SLUG_PART + rb"(?:[-_./:]{1,3}" + _SLUG_PART + rb")*[-_./:]?")
 _UNIT = re.compile(rb"\d+(?:\.\d+)?[a-zA-Z%]{0,3}")
 _PATH = re.compile(rb"\.{0,2}/[\w./-]*|[A-Za-z]:\\.*|[a-z]+://[^@]*", re.DOTALL)
+_BRACKET = re.compile(rb"[(\[{<]")
 _STRONG = re.compile(rb"[^A-Za-z0-9\s._/:-]")
 _WEAK_PASSWORDS = frozenset(
     b"password passwd pass pwd pw secret changeme postgres root admin user guest".split()
@@ -55,6 +58,8 @@ def password(value: bytes, *, quoted: bool) -> bool:
 def token(value: bytes, *, quoted: bool) -> bool:
     """Return whether a text behind ``token``, ``api_key`` and the like is one."""
     if not _possible(value, quoted=quoted) or len(value) < 8:
+        return False
+    if not quoted and _BRACKET.search(value):
         return False
     if _PATH.fullmatch(value) or _SLUG.fullmatch(value) or _UNIT.fullmatch(value):
         return False

@@ -15,6 +15,11 @@ from tonearm.redaction.view import View
 
 NAME = "redaction.toml"
 
+_MAX_PROGRAM = 1 << 16
+_MAX_GROUPS = 9
+"""RE2's time is linear in the text, but at worst also in the size of what it made of an expression;
+within these limits a megabyte takes seconds in the worst case, and as a rule milliseconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -46,7 +51,7 @@ def load(path: Path) -> Rules:
         raise RedactionError(path, f"cannot be read: {err}") from err
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as err:
+    except (ValueError, RecursionError) as err:  # ValueError: a number with too many digits, too
         raise RedactionError(path, f"is not TOML: {err}") from err
     try:
         return parse(table)
@@ -100,6 +105,10 @@ def _compiled(expression: str, where: str) -> Pattern:
         raise ValueError(
             f"{where}: {err}; the syntax is RE2's, which has no look-around and no back-references"
         ) from err
+    if pattern.programsize > _MAX_PROGRAM:
+        raise ValueError(f"{where}: the expression is too large; repeat less, or less often")
+    if pattern.groups > _MAX_GROUPS:
+        raise ValueError(f"{where}: more than {_MAX_GROUPS} groups; write (?:...) for most of them")
     if pattern.search(b"") is not None:
         raise ValueError(f"{where}: the expression matches the empty text, so it would match all")
     return pattern

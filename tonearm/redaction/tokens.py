@@ -5,11 +5,43 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tonearm.redaction.detector import Detector, Hit, Rank, by_form, misread
+from tonearm.redaction.detector import Check, Detector, Hit, Rank, by_form, misread, within
 from tonearm.redaction.linear import Match, compile_bytes
 from tonearm.redaction.view import View
 
-_FORMS: tuple[tuple[str, bytes, bytes], ...] = (
+
+def _mixed(view: View, match: Match) -> bool:
+    """Return whether a text is random enough; ``sk-learn-contrib-something`` is no key."""
+    text = view.data[match.start() : match.end()]
+    return all(re.search(group, text) for group in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
+
+
+_RUN = re.compile(rb"[A-Za-z0-9]{16,}")
+
+
+def _random(view: View, match: Match) -> bool:
+    """Return whether a text is mixed, or has a long run with digits in it, as no name has."""
+    runs: list[bytes] = _RUN.findall(view.data[match.start() : match.end()])
+    return _mixed(view, match) or any(len(re.findall(rb"\d", run)) >= 2 for run in runs)
+
+
+def _is_mailchimp(view: View, match: Match) -> bool:
+    return view.data[match.start() : match.end()].find(b"-") == 32
+
+
+def _is_pair(view: View, match: Match) -> bool:
+    """Return whether a text is an id and a secret, as Ollama's and Zhipu's keys are."""
+    name, _, secret = view.data[match.start() : match.end()].partition(b".")
+    groups = (rb"[a-z]", rb"[A-Z]", rb"[0-9]")
+    return len(name) == 32 and all(re.search(group, secret) for group in groups)
+
+
+def _is_discord(view: View, match: Match) -> bool:
+    first, second, _ = view.data[match.start() : match.end()].split(b".")
+    return 24 <= len(first) <= 28 and len(second) == 6 and _mixed(view, match)
+
+
+_FORMS: tuple[tuple[str, bytes, bytes] | tuple[str, bytes, bytes, Check], ...] = (
     ("anthropic_key", rb"sk-ant-", rb"[a-z0-9]+-[A-Za-z0-9_-]{16,}"),
     ("openai_key", rb"sk-(?:proj|svcacct|admin|service|None)-", rb"[A-Za-z0-9_-]{16,}"),
     ("openai_key", rb"sk-[A-Za-z0-9]", rb"[A-Za-z0-9]{19,}"),
@@ -41,7 +73,7 @@ _FORMS: tuple[tuple[str, bytes, bytes], ...] = (
     ("pypi_token", rb"pypi-", rb"[A-Za-z0-9_-]{40,}"),
     ("jwt", rb"eyJ[A-Za-z0-9]", rb"[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)+"),
     ("sendgrid_key", rb"SG\.", rb"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    ("telegram_token", rb"\d+:AA", rb"[A-Za-z0-9_-]{32,}"),
+    ("telegram_token", rb"(?:bot)?\d+:AA", rb"[A-Za-z0-9_-]{32,}"),
     ("databricks_token", rb"dapi[0-9a-f]", rb"[0-9a-f]{31}\b"),
     ("age_key", rb"AGE-SECRET-KEY-1", rb"[A-Z0-9]{50,}"),
     ("shopify_token", rb"shp(?:at|ca|pa|ss)_", rb"[0-9a-fA-F]{32}\b"),
@@ -50,18 +82,44 @@ _FORMS: tuple[tuple[str, bytes, bytes], ...] = (
     (
         "service_token",
         rb"do[por]_v1_|gsk_|xai-|r8_|pplx-|tvly-|lsv2_(?:pt|sk)_|sbp_|lin_api_|ntn_|figd_|ATATT3"
-        rb"|NRAK-|glsa_|sq0csp-|PMAK-|rdme_|shippo_(?:live|test)_|nvapi-|csk-",
+        rb"|NRAK-|glsa_|sq0csp-|PMAK-|rdme_|shippo_(?:live|test)_|nvapi-|csk-|pat-(?:na|eu)\d-",
         rb"[A-Za-z0-9_=-]{20,}",
     ),
+    (
+        "service_token",
+        rb"nfp_|rubygems_|fw_|CCI(?:PAT|PRJ)_|bk[au]a_|pscale_(?:tkn|pw|oauth)_|xkeysib-|xsmtpsib-|CFPAT-|pul-|key-"
+        rb"|sntryu_|pcsk_|jina_|npg_|fc-|e2b_|sq[pua]_|lin_oauth_|duffel_(?:live|test)_|EZ[AT]K"
+        rb"|AKCp|ops_eyJ|glc_eyJ|sntrys_eyJ|sgp_|sk-lf-|FLWSECK_",
+        rb"[A-Za-z0-9_=-]{20,}",
+        _random,
+    ),
+    ("service_token", rb"dp\.(?:pt|st|ct|sa|scim|audit)\.", rb"[A-Za-z0-9_.-]{20,}", _random),
+    ("service_token", rb"[A-Za-z0-9]+\.atlasv1\.", rb"[A-Za-z0-9_=-]{40,}"),
+    ("service_token", rb"fm[12]r?_|fo1_", rb"[A-Za-z0-9+/_-]{40,}={0,2}", _random),
+    ("service_token", rb"re_[A-Za-z0-9]", rb"[A-Za-z0-9]{7}_[A-Za-z0-9]{20,}", _random),
+    ("service_token", rb"pat[A-Za-z0-9]", rb"[A-Za-z0-9]{13}\.[0-9a-f]{64}\b"),
+    ("service_token", rb"sl\.[A-Z]", rb"[A-Za-z0-9_-]{60,}", _random),
+    ("service_token", rb"oy2[a-z0-9]", rb"[a-z0-9]{42}\b", _random),
+    ("service_token", rb"cio[A-Za-z0-9]", rb"[A-Za-z0-9]{31}\b", _random),
+    ("service_token", rb"EAA[A-Z]", rb"[A-Za-z0-9_-]{56,}", _random),
+    ("service_token", rb"1//0", rb"[A-Za-z0-9_-]{40,}", _random),
+    ("service_token", rb"secret_[A-Za-z0-9]", rb"[A-Za-z0-9]{39,}\b", _random),
+    ("service_token", rb"[0-9a-f]+-us\d", rb"\d?\b", _is_mailchimp),
+    ("service_token", rb"[0-9a-f]+\.[A-Za-z0-9_-]", rb"[A-Za-z0-9_-]{15,}", _is_pair),
+    (
+        "service_token",
+        rb"[A-Za-z][A-Za-z0-9]+[_-](?:live|test|prod|dev|pat|sk|key|secret|api|tok|token|tkn)[_-]",
+        rb"[A-Za-z0-9]{20,}",
+        _random,
+    ),
+    (
+        "discord_token",
+        rb"[MNO][A-Za-z0-9]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]",
+        rb"[A-Za-z0-9_-]{26,37}",
+        _is_discord,
+    ),
 )
-"""Kind, beginning and rest."""
-
-
-def _mixed(view: View, match: Match) -> bool:
-    """Return whether a text is random enough; ``sk-learn-contrib-something`` is no key."""
-    text = view.data[match.start() : match.end()]
-    return all(re.search(group, text) for group in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
-
+"""Kind, beginning, rest, and a check where the beginning is that of other texts as well."""
 
 _MARKER = rb"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM = compile_bytes(_MARKER)
@@ -98,4 +156,14 @@ DETECTORS: tuple[Detector, ...] = (
     *(by_form(*form) for form in _FORMS),
     by_form("openai_key", rb"sk-[A-Za-z0-9]", rb"[A-Za-z0-9_-]{31,}", _mixed),
     Detector(trigger=rb"PRIVATE KEY", find=_private_keys),
+    within(
+        "private_key",
+        rb"Private-Lines: \d+\s",
+        rb"Private-Lines: \d+\s+((?:[A-Za-z0-9+/]{20,}={0,2}\s{0,2})+)",
+    ),
+    within(
+        "password_hash",
+        rb"\$(?:1|2[abxy]|5|6|7|y|apr1|argon2i?d?)\$",
+        rb"(\$(?:1|2[abxy]|5|6|7|y|apr1|argon2i?d?)\$[A-Za-z0-9./$,=+]{20,})",
+    ),
 )
