@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from mitmproxy import http, options
+from mitmproxy import options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.connection import Client
 from mitmproxy.master import Master
@@ -25,9 +26,10 @@ from mitmproxy.proxy.server import ConnectionHandler
 from tonearm.errors import CaptureError
 from tonearm.proxy.addon import Recorder
 from tonearm.proxy.address import Address
+from tonearm.proxy.entrance import Entrance
 from tonearm.proxy.gate import Gate
 from tonearm.proxy.refusal import fit
-from tonearm.proxy.relay import relay
+from tonearm.proxy.relay import Relay
 from tonearm.proxy.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,19 @@ class Proxy:
         mode: str = "reverse",
         gate: Gate | None = None,
         max_clients: int | None = None,
+        relaying: bool = True,
     ) -> None:
+        """Prepare a proxy.
+
+        Args:
+            recorder: Watches what passes.
+            upstream: The server.
+            listen: Where clients connect.
+            mode: How traffic gets here, in mitmproxy's words.
+            gate: Is asked of every request.
+            max_clients: How many may be connected; by default as many as there are files for.
+            relaying: Whether what is plain may go past mitmproxy.
+        """
         self._recorder = recorder
         self._upstream = upstream
         self._listen = listen
@@ -63,6 +77,8 @@ class Proxy:
         self._gate = gate or Gate(tally=Tally())
         self._max_clients = max_clients or most_clients()
         self._server = proxyserver.Proxyserver()
+        self._relaying = relaying and mode == "reverse" and upstream.scheme == "http"
+        self._entrance: Entrance | None = None
         self._master: Master | None = None
         self._task: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -91,9 +107,23 @@ class Proxy:
         )
         self._task = asyncio.create_task(self._master.run())
         await asyncio.wait({self._task, ready.future}, return_when=asyncio.FIRST_COMPLETED)
-        address = await self._address()
+        address = await (self._open_entrance() if self._relaying else self._address())
         self._sweeper = asyncio.create_task(self._sweep())
         return address
+
+    async def _open_entrance(self) -> Address:
+        self._entrance = Entrance(
+            self._recorder,
+            self._gate,
+            upstream=self._upstream,
+            manager=self._server,
+            admit=self._admit,
+        )
+        try:
+            return await self._entrance.listen(self._listen)
+        except OSError as err:
+            await self.stop()
+            raise CaptureError(_cannot_listen(self._listen, err)) from err
 
     async def _address(self) -> Address:
         failure = next((s.last_exception for s in self._server.servers if s.last_exception), None)
@@ -110,6 +140,7 @@ class Proxy:
             mode=[f"reverse:{self._upstream.url}" if self._mode == "reverse" else self._mode],
             listen_host=self._listen.host,
             listen_port=self._listen.port,
+            server=not self._relaying,
             tcp_timeout=IDLE_TIMEOUT_S,
         )
 
@@ -123,21 +154,34 @@ class Proxy:
         """Have the gate asked in every mode; mitmproxy calls this after its own choice."""
         fit(asking.layer, asking.context, self._gate)
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Shorten the way of an answer; the recorder has put its copy into it before."""
-        handler = self._server.connections.get(flow.client_conn.id)
-        if handler is not None:
-            relay(handler, flow)
-
     def client_connected(self, client: Client) -> None:
-        """Make room for a client, or turn it away where nobody is idle."""
-        if len(self._server.connections) <= self._max_clients:
-            return
+        """Make room for a client that mitmproxy has accepted, or turn it away."""
+        if not self._make_room(client.id):
+            client.error = "too many clients"
+
+    def _admit(self, relay: Relay) -> None:
+        if not self._make_room(relay.client.id):
+            relay.close()
+
+    def _make_room(self, newcomer: str) -> bool:
+        """Close the connection of an idle client where there are too many clients."""
+        relays = len(self._entrance.relays) if self._entrance else 0
+        if relays + len(self._server.connections) <= self._max_clients:
+            return True
         busy = self._recorder.busy_clients()
+        for name, close in self._clients().items():
+            if name != newcomer and name not in busy:
+                close()
+                return True
+        return False
+
+    def _clients(self) -> dict[str, Callable[[], None]]:
+        """Return what closes the connection of each client, by the client's id."""
+        relays = self._entrance.relays.values() if self._entrance else ()
+        closers = {relay.client.id: relay.close for relay in relays}
         for handler in self._server.connections.values():
-            if handler.client.id not in busy and handler.client is not client:
-                return self._close(handler)
-        client.error = "too many clients"
+            closers[handler.client.id] = functools.partial(_close, handler)
+        return closers
 
     async def _sweep(self) -> None:
         """Close connections on which a request does not get on."""
@@ -146,7 +190,7 @@ class Proxy:
             for name in self._gate.overdue():
                 self._gate.read(name)
                 if (handler := self._server.connections.get(name)) is not None:
-                    self._close(handler)
+                    _close(handler)
 
     @property
     def busy(self) -> int:
@@ -158,7 +202,7 @@ class Proxy:
 
         Connections on which nothing is under way are closed, as a server does that goes away.
         """
-        await self._server.servers.update([])
+        await self._stop_listening()
         deadline = time.monotonic() + grace_s
         while busy := self._recorder.busy_clients():
             if cut.is_set() or time.monotonic() >= deadline:
@@ -171,26 +215,32 @@ class Proxy:
         """End everything; what is still under way is recorded as cut off by us."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await self._server.servers.update([])
+        await self._stop_listening()
         self._recorder.done()
         self._hang_up()
         deadline = time.monotonic() + HANG_UP_S
-        while self._server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
+        while self._clients() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
         if self._master is not None and self._task is not None:
             self._master.shutdown()
             await self._task
 
+    async def _stop_listening(self) -> None:
+        if self._entrance is not None:
+            self._entrance.close()
+        await self._server.servers.update([])
+
     def _hang_up(self, spared: Collection[str] = ()) -> None:
         """Close client connections as soon as what was written to them is sent."""
-        for handler in self._server.connections.values():
-            if handler.client.id not in spared:
-                self._close(handler)
+        for name, close in self._clients().items():
+            if name not in spared:
+                close()
 
-    def _close(self, handler: ConnectionHandler) -> None:
-        transport = handler.transports.get(handler.client)
-        if transport and transport.writer:
-            transport.writer.close()
+
+def _close(handler: ConnectionHandler) -> None:
+    transport = handler.transports.get(handler.client)
+    if transport and transport.writer:
+        transport.writer.close()
 
 
 SPARE_FILES = 64

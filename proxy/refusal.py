@@ -7,6 +7,8 @@ layer ready made, as its client playback does, so nothing of mitmproxy is patche
 
 from __future__ import annotations
 
+from typing import cast
+
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
@@ -49,6 +51,14 @@ def refusal(path: str, status: int, problem: str, *, upstream: str, reached: boo
     else:
         text = f"tonearm: cannot reach Ollama at {upstream}: {problem}"
     return error_body(path, status, text)
+
+
+def own_answer(path: str, status: int, problem: str, *, upstream: str, reached: bool) -> bytes:
+    """Return a whole response that stands in for the server's, for a connection that ends then."""
+    body = refusal(path, status, problem, upstream=upstream, reached=reached)
+    headers = http.Headers(content_type="application/json", connection="close")
+    response = http.Response.make(status, body, headers)
+    return cast(bytes, http1.assemble_response(response))
 
 
 def upstream_url(context: Context) -> str:
@@ -113,10 +123,8 @@ class Door(Http1Server):
     def _answer(self, status: int, problem: str, *, reached: bool) -> CommandGenerator[None]:
         path = self.request.path if self.request else ""
         upstream = upstream_url(self.context)
-        body = refusal(path, status, problem, upstream=upstream, reached=reached)
-        headers = http.Headers(content_type="application/json", connection="close")
-        response = http.Response.make(status, body, headers)
-        yield commands.SendData(self.conn, http1.assemble_response(response))
+        answer = own_answer(path, status, problem, upstream=upstream, reached=reached)
+        yield commands.SendData(self.conn, answer)
         yield commands.CloseConnection(self.conn)
 
     def _own_status(self, event: HttpEvent) -> int | None:

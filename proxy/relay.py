@@ -1,133 +1,329 @@
-"""Hand whole pieces of an answer straight from the server's socket to the client's.
+"""Pass plain HTTP/1 from a client to the server and back as the very bytes that came.
 
-mitmproxy takes every piece through five layers and two tasks, which costs more than all the rest of
-a stream. A piece that comes as whole HTTP chunks changes nothing in any of these layers, so it may
-go past them. Whatever is not that, the head, a part of a chunk, the end, takes mitmproxy's own way,
-and so does everything as long as anything is waiting there: no byte can overtake another.
+mitmproxy takes every request through some twenty layers, tasks and hooks, and every piece of an
+answer through five; a word of a model costs more there than everywhere else together. What is plain
+needs none of this. A request that is not (TLS, HTTP/2, WebSocket, a head in parts, anything odd) is
+handed to mitmproxy with its connection, before a byte of it was passed on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
-from h11._readers import ChunkedReader
+import h11
 from mitmproxy import http
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
-from mitmproxy.proxy.layers.http._http1 import Http1Client
-from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.connection import Client, ConnectionState, Server
+from mitmproxy.net.http import http1, url
+from mitmproxy.proxy.mode_specs import ProxyMode
 
-MAX_DIGITS = 8
+from tonearm.proxy.addon import Recorder
+from tonearm.proxy.address import Address
+from tonearm.proxy.gate import Gate
+from tonearm.proxy.passage import Passage, read_request
+from tonearm.proxy.refusal import own_answer
+
+GONE = "Client disconnected."
+HUNG_UP = "server closed connection"
+
+LINGER_S = 2.0
+"""How long a client that was answered in the server's place may take to notice."""
 
 
-def payloads(data: bytes) -> list[bytes] | None:
-    """Return what the chunks of some data hold, ``None`` where it is not whole chunks of a body."""
-    found = []
-    start = 0
-    while start < len(data):
-        end = data.find(b"\r\n", start, start + MAX_DIGITS + 2)
-        digits = data[start:end]
-        if end < 0 or not digits.isalnum():
-            return None
-        size = int(digits, 16)
-        last = end + 2 + size
-        if size == 0 or data[last : last + 2] != b"\r\n":
-            return None
-        found.append(data[end + 2 : last])
-        start = last + 2
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What all relays of one proxy have in common."""
+
+    upstream: Address
+    mode: ProxyMode
+    recorder: Recorder
+    gate: Gate
+    enter: Callable[[Relay], None]
+    leave: Callable[[Relay], None]
+    hand_over: Callable[[asyncio.Transport, bytes], None]
+    """Takes a connection and the bytes that came last on it."""
 
 
 class Relay(asyncio.Protocol):
-    """Stands before the protocol of one connection to the server."""
+    """The connection of one client, and the one to the server that belongs to it."""
 
-    def __init__(self, inner: asyncio.StreamReaderProtocol, reader: asyncio.StreamReader) -> None:
-        self._inner = inner
-        self._reader = reader
-        self._stream: HttpStream | None = None
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._passage: Passage | None = None
+        self._server: _ServerSide | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._early = b""
+        self._lingering = False
 
-    def follow(self, handler: ConnectionHandler, layer: HttpLayer, flow: http.HTTPFlow) -> None:
-        """Relay the answer of a flow from now on, wherever that is possible."""
-        self._stream = next((s for s in layer.streams.values() if s.flow is flow), None)
-        server = layer.connections[flow.server_conn].context.layers[-1]
-        client = handler.transports[flow.client_conn].writer
-        if not isinstance(server, Http1Client) or not isinstance(client, asyncio.StreamWriter):
-            self._stream = None
-            return
-        self._server = server
-        self._layers = (handler.layer, *handler.layer.context.layers, *server.context.layers)
-        self._client: asyncio.WriteTransport = client.transport
-        self._active: Callable[[], None] = handler.timeout_watchdog.register_activity
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with a client."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.client = Client(
+            peername=transport.get_extra_info("peername"),
+            sockname=transport.get_extra_info("sockname"),
+            timestamp_start=time.time(),
+            proxy_mode=self._route.mode,
+            state=ConnectionState.OPEN,
+        )
+        self._route.enter(self)
 
     def data_received(self, data: bytes) -> None:
-        """Pass data on, past mitmproxy or through it."""
-        if self._stream is None or not self._relay(self._stream, data):
-            self._inner.data_received(data)
+        """Take bytes from the client."""
+        if self._lingering:
+            return
+        if self._passage is None:
+            self._early += data
+            self._begin()
+        elif self._passage.upload.ended:
+            self._early += data  # of the next request, which has to wait
+            self._transport.pause_reading()
+        else:
+            self._send(self._passage, data)
 
-    def _relay(self, stream: HttpStream, data: bytes) -> bool:
+    def _begin(self) -> None:
+        """Take the next request, where there is one."""
+        if self._passage is not None or not self._early:
+            return
+        data, self._early = self._early, b""
+        found = read_request(data)
+        if found is None:
+            self._hand_over(data)
+            return
+        request, end = found
+        if refused := self._route.gate.refusal(request):
+            self._answer(request, refused.status, refused.problem, reached=False)
+            return
+        head = self._address(request) or data[:end]
+        upstream = self._route.upstream
+        if self._server is None:
+            self._server = _ServerSide(self, upstream)
+            self._connecting = asyncio.create_task(self._connect(self._server))
+        passage = Passage(self._route.recorder, self.client, self._server.connection, request)
+        self._passage = passage
+        self._send(passage, data[end:], head)
+
+    def _address(self, request: http.Request) -> bytes | None:
+        """Say in a request where it goes; return its head where that or the gate changed it."""
+        gate, upstream = self._route.gate, self._route.upstream
+        request.data.host, request.data.port = upstream.host, upstream.port
+        request.scheme = upstream.scheme
+        if gate.guards_host:
+            request.host_header = url.hostport(upstream.scheme, upstream.host, upstream.port)
+        if gate.guards_host or gate.token is not None:
+            return cast(bytes, http1.assemble_request_head(request))
+        return None
+
+    def _hand_over(self, data: bytes) -> None:
+        self._part()
+        self._route.leave(self)
+        self._route.hand_over(self._transport, data)
+
+    async def _connect(self, server: _ServerSide) -> None:
+        self._transport.pause_reading()
+        upstream = self._route.upstream
         try:
-            found = payloads(data) if self._idle(stream) else None
-            self._active()
-        except Exception:  # whatever it is, mitmproxy's own way is still open
-            return False
-        if not found or stream.flow.response is None:
-            return False
-        tee = stream.flow.response.stream
-        if callable(tee):
-            for piece in found:
-                tee(piece)
-        self._client.write(data)
-        return True
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: server, upstream.host, upstream.port)
+        except OSError as err:
+            self._fail(str(err), reached=False)
+        else:
+            self._transport.resume_reading()
 
-    def _idle(self, stream: HttpStream) -> bool:
-        """Return whether mitmproxy has sent all it got, and waits for the next chunk."""
-        body = self._server.body_reader
-        return (
-            stream.server_state == stream.state_stream_response_body
-            and self._server.state == self._server.read_body
-            and not self._server.buf
-            and isinstance(body, ChunkedReader)
-            and not (body._bytes_in_chunk or body._bytes_to_discard or body._reading_trailer)
-            and not self._reader._buffer  # type: ignore[attr-defined]
-            and not any(layer._paused for layer in (stream, *self._layers))
-            and not self._client.is_closing()
-            and not self._client.get_write_buffer_size()
+    def _send(self, passage: Passage, data: bytes, head: bytes = b"") -> None:
+        assert self._server is not None
+        try:
+            passage.send(data)
+        except h11.ProtocolError as err:
+            self._fail(f"HTTP/1 protocol error: {err}", reached=True)
+            return
+        self._early = passage.upload.after
+        self._server.write(head + data[: len(data) - len(self._early)])
+        self._end(passage)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the server."""
+        passage = self._passage
+        if passage is None:  # nobody asked
+            self._part()
+            return
+        try:
+            if passage.answer is None:
+                out, data = passage.begin_answer(data)
+                self._transport.write(out)
+            else:
+                self._transport.write(data)
+            if passage.answer is not None:
+                passage.receive(data)
+        except (ValueError, h11.ProtocolError) as err:
+            self._fail(str(err), reached=True)
+        else:
+            self._end(passage)
+
+    def lost_server(self, server: _ServerSide) -> None:
+        """Take note that the server has closed its connection."""
+        if server is not self._server:
+            return
+        self._server = None
+        passage = self._passage
+        if passage is None:
+            return
+        if passage.answer is None:
+            self._fail(HUNG_UP, reached=True)
+            return
+        try:
+            passage.close_answer()
+        except h11.ProtocolError as err:
+            self._fail(str(err), reached=True)
+        else:
+            self._transport.close()
+
+    def _end(self, passage: Passage) -> None:
+        """Make ready for the next request where this one has come to its end."""
+        if not passage.ended:
+            return
+        self._passage = None
+        assert passage.answer is not None
+        if passage.last or passage.answer.after:
+            self._part()
+            self._transport.close()
+        elif self._early:
+            self._transport.resume_reading()
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _fail(self, problem: str, *, reached: bool) -> None:
+        """End a passage that cannot come to its end."""
+        passage, self._passage = self._passage, None
+        self._part()
+        if passage is None:
+            return
+        passage.break_off(problem)
+        if passage.answer is None:
+            self._answer(passage.flow.request, 502, problem, reached=reached)
+        else:
+            self._transport.close()
+
+    def _answer(self, request: http.Request, status: int, problem: str, *, reached: bool) -> None:
+        """Answer in the server's place, and end.
+
+        A client that is still sending would never see the answer if the connection was closed now.
+        """
+        upstream = self._route.upstream.url
+        self._transport.write(
+            own_answer(request.path, status, problem, upstream=upstream, reached=reached)
         )
+        self._lingering = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(LINGER_S, self._transport.close)
 
-    def eof_received(self) -> bool | None:
-        """Tell mitmproxy."""
-        return self._inner.eof_received()
+    def eof_received(self) -> None:
+        """End with a client who wants no more; asyncio closes the connection then."""
+        self._lose()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell mitmproxy."""
-        self._stream = None
-        self._inner.connection_lost(exc)
+        """End with a client."""
+        self._lose()
+        self._route.leave(self)
+
+    def _lose(self) -> None:
+        self.client.state = ConnectionState.CLOSED
+        passage, self._passage = self._passage, None
+        if passage is not None:
+            passage.break_off(GONE)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._part()
+
+    def _part(self) -> None:
+        """End with the server."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.abort()
+
+    def close(self) -> None:
+        """Close the connection as soon as what was written to it is sent."""
+        self._transport.close()
 
     def pause_writing(self) -> None:
-        """Tell mitmproxy."""
-        self._inner.pause_writing()
+        """Let the server wait for a slow client."""
+        if self._server is not None:
+            self._server.pause(True)
 
     def resume_writing(self) -> None:
-        """Tell mitmproxy."""
-        self._inner.resume_writing()
+        """Let the server go on."""
+        if self._server is not None:
+            self._server.pause(False)
+
+    def pause(self, wait: bool) -> None:
+        """Let the client wait for a slow server, or go on."""
+        if wait:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
 
-def relay(handler: ConnectionHandler, flow: http.HTTPFlow) -> None:
-    """Let the answer of a flow go past mitmproxy where it is plain HTTP/1 in chunks."""
-    if flow.response is None or "chunked" not in flow.response.headers.get("transfer-encoding", ""):
-        return
-    if flow.client_conn.tls or flow.server_conn.tls:
-        return
-    layers = handler.layer.context.layers
-    layer = next((layer for layer in layers if isinstance(layer, HttpLayer)), None)
-    server = handler.transports.get(flow.server_conn)
-    if layer is None or server is None or not isinstance(server.reader, asyncio.StreamReader):
-        return
-    assert isinstance(server.writer, asyncio.StreamWriter)
-    transport = server.writer.transport
-    protocol = transport.get_protocol()
-    if isinstance(protocol, asyncio.StreamReaderProtocol):
-        protocol = Relay(protocol, server.reader)
-        transport.set_protocol(protocol)
-    if isinstance(protocol, Relay):
-        protocol.follow(handler, layer, flow)
+class _ServerSide(asyncio.Protocol):
+    """The server's end of a relay; what is written before there is a connection waits for it."""
+
+    def __init__(self, relay: Relay, address: Address) -> None:
+        self._relay = relay
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._aborted = False
+        self.connection = Server(address=(address.host, address.port))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, at once or as soon as there is a connection."""
+        if self._transport is None:
+            self._unsent.append(data)
+        else:
+            self._transport.write(data)
+
+    def abort(self) -> None:
+        """Drop the connection, so that the server stops at once."""
+        self._aborted = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self, wait: bool) -> None:
+        """Read no more for now, or go on."""
+        if self._transport is None:
+            return
+        if wait:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what has waited."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self._aborted:
+            self._transport.abort()
+            return
+        self.connection.timestamp_tcp_setup = time.time()
+        self.connection.state = ConnectionState.OPEN
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes to the client."""
+        self._relay.receive(data)
+
+    def eof_received(self) -> None:
+        """Tell the client's side; asyncio closes the connection then."""
+        self._relay.lost_server(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the client's side."""
+        self._relay.lost_server(self)
+
+    def pause_writing(self) -> None:
+        """Let the client wait."""
+        self._relay.pause(True)
+
+    def resume_writing(self) -> None:
+        """Let the client go on."""
+        self._relay.pause(False)

@@ -24,6 +24,8 @@ from tonearm.proxy.launch import Proxy
 from tonearm.proxy.tally import Tally
 
 LIMIT_S = 60.0
+RELAYING = True
+"""Whether recorders of tests let plain traffic go past mitmproxy."""
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -34,6 +36,12 @@ def run[T](scenario: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wait_for(scenario, LIMIT_S)
 
     return asyncio.run(bounded())
+
+
+async def true(condition: Callable[[], object]) -> None:
+    """Let others run until a condition is true."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 def ndjson(*objects: object) -> bytes:
@@ -175,11 +183,12 @@ async def recording(
     """Run a recorder in front of a server, and a client that talks to the recorder."""
     captures: asyncio.Queue[Capture] = asyncio.Queue()
     tally = tally or Tally()
-    parts = {name: part for name, part in (("clock", clock), ("now", now)) if part}
+    faculties = {name: part for name, part in (("clock", clock), ("now", now)) if part}
     keeper = Gate(tally=tally, **(gate or {}))
-    recorder = Recorder(sink or captures.put_nowait, tally, gate=keeper, **parts)
+    recorder = Recorder(sink or captures.put_nowait, tally, gate=keeper, **faculties)
     listen = parse_listen("127.0.0.1:0")
-    proxy = Proxy(recorder, upstream=upstream, listen=listen, gate=keeper, **proxy_parts)
+    parts = {"relaying": RELAYING} | proxy_parts
+    proxy = Proxy(recorder, upstream=upstream, listen=listen, gate=keeper, **parts)
     address = await proxy.start()
     found = Recording(address.url, address, proxy, recorder, tally, captures)
     async with AsyncExitStack() as stack:

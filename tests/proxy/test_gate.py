@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from tests.proxy import harness
 from tests.proxy.harness import CHAT, LIMIT_S, Upstream, connection, recording, run
 from tonearm.cassette import Shelf, load
 from tonearm.errors import UsageError
@@ -18,6 +19,12 @@ from tonearm.proxy.writer import Writer
 from tonearm.redaction import keyfile
 
 TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["relay", "mitmproxy"])
+def way(request, monkeypatch):
+    """Which way the traffic takes must make no difference."""
+    monkeypatch.setattr(harness, "RELAYING", request.param)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import asyncio
 import httpx
 import pytest
 
+from tests.proxy import harness
 from tests.proxy.harness import CHAT, LIMIT_S, Upstream, connection, ndjson, recording, run, said
 from tonearm.errors import CaptureError
 from tonearm.model import Outcome
@@ -15,6 +16,12 @@ from tonearm.proxy.addon import Recorder
 from tonearm.proxy.address import Address, parse_listen
 from tonearm.proxy.launch import Proxy
 from tonearm.proxy.tally import Tally
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["relay", "mitmproxy"])
+def way(request, monkeypatch):
+    """Which way the traffic takes must make no difference."""
+    monkeypatch.setattr(harness, "RELAYING", request.param)
 
 
 async def exchange_of(rec):
@@ -363,7 +370,9 @@ def test_no_connection_is_opened_for_a_client_that_asks_nothing():
 def test_only_loopback_is_listened_on():
     async def scenario():
         async with Upstream() as upstream, recording(upstream.address) as rec:
-            assert rec.proxy._server.listen_addrs() == [("127.0.0.1", rec.address.port)]
+            for host in ("127.0.0.2", "::1"):
+                with pytest.raises(ConnectionRefusedError):
+                    await asyncio.open_connection(host, rec.address.port)
 
     run(scenario())
 
