@@ -42,8 +42,8 @@ COMMAND_GRACE_S = 10.0
 FLUSH_S = 30.0
 NOTE_S = 5.0
 
-SWITCH_S = 0.0005
-"""How long the writer's thread may keep the event loop from running; Python's own value is ten
+SWITCH_S = 0.0001
+"""How long the writer's thread may keep the event loop from running; Python's own value is fifty
 times that, and every piece of an answer could have to wait for it."""
 
 

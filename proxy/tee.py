@@ -60,8 +60,9 @@ class Tee:
         try:
             if not data:
                 self.ended = True
-                if self._on_end is not None:
-                    self._on_end()
+                on_end, self._on_end = self._on_end, None  # it refers to what refers to us
+                if on_end is not None:
+                    on_end()
             elif self._keeping:
                 self._keep(data)
         except BaseException as err:  # SystemExit, too, would take the proxy with it
@@ -72,6 +73,7 @@ class Tee:
     def stop(self) -> None:
         """Keep nothing more: the copy belongs to another thread from now on."""
         self._keeping = False
+        self._on_end = None
 
     def so_far(self) -> Tee:
         """Return the copy as it is now; may be called from any thread."""

@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 MAX_ITEMS = 10_000
 MAX_BYTES = 256 << 20
+GATHER_S = 0.04
+"""How long the thread lets captures come together once it is awake; each of its wakings takes time
+from the event loop, and most of all right after an answer, when the next question comes."""
+
 SYNC_S = 0.2
 """How long a record may wait for the disk while others follow it; one that is alone never waits."""
 
@@ -62,6 +66,7 @@ class Writer:
         self._written = 0
         self._settled = 0
         self._closed = False
+        self._closing = threading.Event()
         self._synced_s = float("-inf")
         # A daemon, so that a disk that hangs cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="tonearm-writer", daemon=True)
@@ -104,6 +109,7 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
+        self._closing.set()
         self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
@@ -125,6 +131,8 @@ class Writer:
         except Exception as err:  # the shelf may be gone, the thread must not
             logger.error("the shelf cannot be read: %s", err)
         while (capture := self._next()) is not None:
+            if self._queue.empty():
+                self._closing.wait(GATHER_S)
             self._write(capture)
         self._filing.close()
         self._settled = self._written
