@@ -27,7 +27,8 @@ GATHER_S = 0.04
 from the event loop, and most of all right after an answer, when the next question comes."""
 
 SYNC_S = 0.2
-"""How long a record may wait for the disk while others follow it; one that is alone never waits."""
+"""How long a record may wait for the disk while others follow it; one that is alone waits for
+nothing more."""
 
 
 class Progress(NamedTuple):
