@@ -21,6 +21,8 @@ from pathlib import Path
 MODULES = ("jax", "gemma")
 INSTALL = 'pip install "tonearm[jax]"'
 TOKENIZERS = ("tokenizer.model", "tokenizer_gemma4.model")
+PUBLISHED = "gs://gemma-data"
+"""Where the library's makers keep what it needs: gemma:gm/ckpts/_paths.py@4.0.1."""
 ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "libtpu")
 ROOM = 1 << 30
 """Bytes that the library takes before any weight."""
@@ -75,13 +77,19 @@ def probe(
     try:
         layout = _layout(checkpoint)
     except ValueError as err:
-        fix = "name a folder with an orbax or safetensors checkpoint: --arm jax-native=FOLDER"
+        fix = (
+            "name a folder with an orbax or safetensors checkpoint, --arm jax-native=FOLDER; "
+            f"get one: gcloud storage cp -r {PUBLISHED}/checkpoints/gemma4-e2b-it FOLDER"
+        )
         return Missing(what="checkpoint", problem=f"{checkpoint}: {err}", fix=fix)
     places = list(_tokenizers(checkpoint, tokenizer, environ))
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         problem = f"no tokenizer at {', '.join(map(str, places))}"
-        fix = f"put {TOKENIZERS[0]} beside the weights, or name it: tokenizer=FILE"
+        fix = (
+            f"put {TOKENIZERS[0]} beside the weights, or name it: tokenizer=FILE; get it: "
+            f"gcloud storage cp {PUBLISHED}/tokenizers/{TOKENIZERS[1]} {checkpoint / TOKENIZERS[0]}"
+        )
         return Missing(what="tokenizer", problem=problem, fix=fix)
     config = checkpoint / "config.json"
     size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())

@@ -67,6 +67,7 @@ def test_a_folder_without_weights_is_named(installed, tmp_path):
     assert look(tmp_path / "gone").problem == f"{tmp_path / 'gone'}: no such folder"
     missing = look(tmp_path)
     assert (missing.what, "jax-native=FOLDER" in missing.fix) == ("checkpoint", True)
+    assert "gcloud storage cp -r gs://gemma-data/checkpoints/gemma4-e2b-it" in missing.fix
     assert missing.problem.endswith("neither _METADATA nor *.safetensors")
 
 
@@ -106,6 +107,7 @@ def test_the_tokenizer_is_looked_for_where_the_library_keeps_it(installed, check
     missing = look(folder)
     assert missing.what == "tokenizer"
     assert "tokenizer=FILE" in missing.fix
+    assert missing.fix.endswith(f"tokenizer_gemma4.model {folder / 'tokenizer.model'}")
 
     kept = tmp_path / "tokenizer" / "tokenizer_gemma4.model"
     kept.parent.mkdir()
@@ -152,7 +154,6 @@ def test_a_digest_is_of_names_and_contents(tmp_path):
 
 
 def open_arm(spec):
-
     asyncio.run(load(spec, ArmOptions()).open([]))
 
 

@@ -34,7 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Play agent tasks, one conversation after the other, with tools that answer "
         "from a list. Exits 0 when every conversation came to an answer.",
     )
-    p.add_argument("--arm", required=True, metavar="NAME[=URL]", help=f"one of {', '.join(ARMS)}")
+    p.add_argument(
+        "--arm", required=True, metavar="NAME[=TARGET]", help=f"one of {', '.join(ARMS)}"
+    )
     p.add_argument(
         "--task",
         required=True,

@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--arm",
         action="append",
         required=True,
-        metavar="NAME[=URL]",
+        metavar="NAME[=TARGET]",
         help=f"one of {', '.join(ARMS)}; repeat for several",
     )
     p.add_argument("--upstream", default=None, metavar="URL", help="default: OLLAMA_HOST")
