@@ -1,6 +1,7 @@
-"""Kill the recorder's writer a thousand times and count what was acknowledged and is not there.
+"""Kill a thousand times and count what was acknowledged and is not there.
 
-uv run python -m bench.proxy_kills [KILLS]
+uv run python -m bench.proxy_kills [KILLS]             the writer alone, under full load
+uv run python -m bench.proxy_kills --recorder [KILLS]  whole recorders, answers under way
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.proxy.killing import main
+from tests.proxy import killing, killing_recorder
 
 if __name__ == "__main__":
+    main = killing_recorder.main if "--recorder" in sys.argv else killing.main
+    numbers = [int(arg) for arg in sys.argv[1:] if arg.isdecimal()]
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, Path(folder)))
+        sys.exit(main(numbers[0] if numbers else 1000, Path(folder)))

@@ -333,3 +333,21 @@ def test_an_answer_under_way_survives_the_kill_of_its_recorder(tmp_path, capsys)
     assert len(cut.response.body) > 10_000
     assert whole.response.body.startswith(cut.response.body)
     assert journal.find(tmp_path) == []
+
+
+@POSIX
+def test_kills_of_whole_recorders_lose_nothing_acknowledged_or_journalled(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.proxy.killing_recorder", "5", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = re.search(r"5 kills: (\d+) exchanges acknowledged.* (\d+) of them cut", done.stdout)
+    assert int(figures[1]) >= 5
+    assert int(figures[2]) >= 5
+    assert "0 acknowledged lost, 0 of " in done.stdout
