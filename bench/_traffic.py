@@ -3,13 +3,14 @@
     python -m bench._traffic serve          prints its port
     python -m bench._traffic ask '{...}'    prints figures as JSON
 
-Each piece of an answer carries the time at which it was sent, so its way is measured one way.
+Each piece of an answer says when it was created, as Ollama's do, so its way is measured one way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 
@@ -19,18 +20,30 @@ HEAD = (
 SMALL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
+NS = 1_000_000_000
+
+
 def piece(number: int) -> bytes:
-    """Return one line as Ollama would send it, stamped."""
+    """Return one line as Ollama would send it."""
+    s, ns = divmod(time.time_ns(), NS)
     line = json.dumps(
         {
             "model": "bench",
-            "created_at": "2026-11-21T10:00:00.000000000Z",
+            "created_at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(s)) + f".{ns:09}Z",
             "message": {"role": "assistant", "content": f" word{number}"},
             "done": False,
-            "ns": time.monotonic_ns(),
         }
     ).encode()
     return b"%x\r\n%s\n\r\n" % (len(line) + 1, line)
+
+
+CREATED = re.compile(rb'"created_at": "[^"]*:(\d\d)\.(\d{9})Z"')
+
+
+def ages_ns(data: bytes, now_ns: int) -> list[int]:
+    """Return how long ago the lines in some data were created; none is older than a minute."""
+    minute = 60 * NS
+    return [(now_ns - int(second) * NS - int(ns)) % minute for second, ns in CREATED.findall(data)]
 
 
 async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,25 +103,20 @@ async def ask_one(port: int, plan: dict[str, float], times: int, padding: int) -
     found = []
     text = request(port, plan, padding)
     for _ in range(times):
-        begun = time.monotonic_ns()
+        begun_ns = time.monotonic_ns()
         writer.write(text)
         await writer.drain()
         await reader.readuntil(b"\r\n\r\n")
-        ways: list[float] = []
         if not plan.get("pieces"):
             await reader.readexactly(2)
-            found.append([float(time.monotonic_ns() - begun)])
+            found.append([float(time.monotonic_ns() - begun_ns)])
             continue
+        ways: list[float] = []
         while size := int(await reader.readuntil(b"\r\n"), 16):
             data = await reader.readexactly(size + 2)
-            now = time.monotonic_ns()
             if not ways:
-                ways.append(float(now - begun))
-            ways += [
-                float(now - int(line.rpartition(b":")[2][:-1]))
-                for line in data.split(b"\n")
-                if b'"ns"' in line
-            ]
+                ways.append(float(time.monotonic_ns() - begun_ns))
+            ways += map(float, ages_ns(data, time.time_ns()))
         await reader.readexactly(2)
         found.append(ways)
     writer.close()

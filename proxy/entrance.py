@@ -1,4 +1,4 @@
-"""Listen for the clients of a reverse proxy, and see which way each connection takes.
+"""Listen for clients of a proxy for one server, and see which way each connection takes.
 
 A connection begins in a relay. What a relay cannot pass on goes to mitmproxy as if mitmproxy had
 accepted it, so nothing is lost but the shorter way.
@@ -28,6 +28,7 @@ class Entrance:
         gate: Gate,
         *,
         upstream: Address,
+        mode: str,
         manager: ServerManager,
         admit: Callable[[Relay], None],
     ) -> None:
@@ -37,6 +38,7 @@ class Entrance:
             recorder: Watches what passes.
             gate: Is asked of every request.
             upstream: The server, which speaks plain HTTP.
+            mode: ``reverse:`` with the server's URL or ``regular``, in mitmproxy's words.
             manager: Keeps the connections that mitmproxy takes over.
             admit: Told of every new client.
         """
@@ -44,11 +46,11 @@ class Entrance:
         """Those of clients that are connected now, the oldest first, by client id."""
         self._admit = admit
         self._server: asyncio.Server | None = None
-        mode = ProxyMode.parse(f"reverse:{upstream.url}")
-        self._mitmproxy: ServerInstance[ProxyMode] = ServerInstance.make(mode, manager)
+        spec = ProxyMode.parse(mode)
+        self._mitmproxy: ServerInstance[ProxyMode] = ServerInstance.make(spec, manager)
         self._route = Route(
             upstream=upstream,
-            mode=mode,
+            mode=spec,
             recorder=recorder,
             gate=gate,
             enter=self._enter,

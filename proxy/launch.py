@@ -77,7 +77,8 @@ class Proxy:
         self._gate = gate or Gate(tally=Tally())
         self._max_clients = max_clients or most_clients()
         self._server = proxyserver.Proxyserver()
-        self._relaying = relaying and mode == "reverse" and upstream.scheme == "http"
+        plain = mode in ("reverse", "regular") and upstream.scheme == "http"
+        self._relaying = relaying and plain
         self._entrance: Entrance | None = None
         self._master: Master | None = None
         self._task: asyncio.Task[None] | None = None
@@ -116,6 +117,7 @@ class Proxy:
             self._recorder,
             self._gate,
             upstream=self._upstream,
+            mode=self._spec,
             manager=self._server,
             admit=self._admit,
         )
@@ -137,12 +139,16 @@ class Proxy:
 
     def _options(self) -> options.Options:
         return options.Options(
-            mode=[f"reverse:{self._upstream.url}" if self._mode == "reverse" else self._mode],
+            mode=[self._spec],
             listen_host=self._listen.host,
             listen_port=self._listen.port,
             server=not self._relaying,
             tcp_timeout=IDLE_TIMEOUT_S,
         )
+
+    @property
+    def _spec(self) -> str:
+        return f"reverse:{self._upstream.url}" if self._mode == "reverse" else self._mode
 
     def _places(self) -> list[str]:
         """Return patterns for the upstream's addresses; traffic to others passes unread."""

@@ -40,8 +40,7 @@ def read_request(data: bytes) -> tuple[http.Request, int] | None:
     except ValueError:
         return None
     headers = request.headers
-    plain = request.first_line_format == "relative" and request.http_version == "HTTP/1.1"
-    if not plain or "upgrade" in headers or "expect" in headers:
+    if request.http_version != "HTTP/1.1" or "upgrade" in headers or "expect" in headers:
         return None
     return request, end
 

@@ -46,6 +46,11 @@ class Route:
     hand_over: Callable[[asyncio.Transport, bytes], None]
     """Takes a connection and the bytes that came last on it."""
 
+    @property
+    def form(self) -> str:
+        """How requests name what they ask for: by a path, or to a proxy by a whole URL."""
+        return "relative" if self.gate.forwards_to is None else "absolute"
+
 
 class Relay(asyncio.Protocol):
     """The connection of one client, and the one to the server that belongs to it."""
@@ -89,7 +94,7 @@ class Relay(asyncio.Protocol):
             return
         data, self._early = self._early, b""
         found = read_request(data)
-        if found is None:
+        if found is None or found[0].first_line_format != self._route.form:
             self._hand_over(data)
             return
         request, end = found
@@ -108,11 +113,15 @@ class Relay(asyncio.Protocol):
     def _address(self, request: http.Request) -> bytes | None:
         """Say in a request where it goes; return its head where that or the gate changed it."""
         gate, upstream = self._route.gate, self._route.upstream
-        request.data.host, request.data.port = upstream.host, upstream.port
-        request.scheme = upstream.scheme
+        named = request.first_line_format == "absolute"
+        if named:
+            request.authority = ""
+        else:
+            request.data.host, request.data.port = upstream.host, upstream.port
+            request.scheme = upstream.scheme
         if gate.guards_host:
             request.host_header = url.hostport(upstream.scheme, upstream.host, upstream.port)
-        if gate.guards_host or gate.token is not None:
+        if named or gate.guards_host or gate.token is not None:
             return cast(bytes, http1.assemble_request_head(request))
         return None
 

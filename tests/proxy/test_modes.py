@@ -18,13 +18,17 @@ from tonearm.proxy.address import Address
 RECORDER, OLLAMA = Address(host="127.0.0.1", port=2), Address(host="127.0.0.1", port=1)
 
 
-def test_clients_that_use_the_recorder_as_a_proxy_are_recorded_and_get_no_further():
+@pytest.mark.parametrize("relaying", [True, False])
+def test_clients_that_use_the_recorder_as_a_proxy_are_recorded_and_get_no_further(relaying):
     async def scenario():
         async with (
             Upstream() as upstream,
             Upstream() as other,
             recording(
-                upstream.address, mode="regular", gate={"forwards_to": upstream.address}
+                upstream.address,
+                mode="regular",
+                gate={"forwards_to": upstream.address},
+                relaying=relaying,
             ) as rec,
             httpx.AsyncClient(proxy=rec.url, timeout=LIMIT_S, trust_env=False) as client,
         ):
