@@ -60,10 +60,10 @@ def parameter_size(count: Json) -> str | None:
     """Return a number of parameters as Ollama writes it, such as ``4.7B``."""
     if not isinstance(count, int):
         return None
-    for limit, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+    for limit, unit, digits in ((1e9, "B", 1), (1e6, "M", 2)):
         if count >= limit:
-            return f"{count / limit:.1f}{unit}"
-    return str(count)
+            return f"{count / limit:.{0 if count % limit == 0 else digits}f}{unit}"
+    return f"{count / 1e3:.0f}K" if count >= 1000 else str(count)
 
 
 def quantization(ftype: str) -> str | None:

@@ -53,7 +53,7 @@ class Prompt:
 
     def reader(self, tools: Sequence[JsonObject]) -> Reader:
         """Return what takes apart, piece by piece, what is being written behind this prompt."""
-        return self.format.reader(tools=tools, starts_in_thinking=self.open_thought)
+        return self.format.reader(tools=tools, starts_in_thinking=self.open_thought, blanks=True)
 
     @property
     def open_thought(self) -> bool:

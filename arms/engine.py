@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from tonearm.arms.base import Arm, Prompt
@@ -98,6 +99,10 @@ class Engine(Arm, Protocol):
     @property
     def default_num_ctx(self) -> int:
         """The context of requests that do not ask for one, tokens."""
+
+    @property
+    def weights(self) -> Path:
+        """The model's file."""
 
     def pin_of(self, request: ChatRequest) -> Pin:
         """Return what identifies the engine for a request."""

@@ -122,6 +122,11 @@ class LlamaCpp:
             yield _Loaded(self._server.client, num_ctx)
 
     @property
+    def weights(self) -> Path:
+        """The model's file."""
+        return self._path
+
+    @property
     def default_num_ctx(self) -> int:
         """The context of requests that do not ask for one, tokens."""
         text = self._options.settings.get("num_ctx", str(NUM_CTX))

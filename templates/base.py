@@ -94,9 +94,19 @@ class ChatFormat(Protocol):
         """
 
     def reader(
-        self, *, tools: Sequence[JsonObject] | None = None, starts_in_thinking: bool = False
+        self,
+        *,
+        tools: Sequence[JsonObject] | None = None,
+        starts_in_thinking: bool = False,
+        blanks: bool = False,
     ) -> Reader:
-        """Return what takes apart a completion that is still being written; see ``parse``."""
+        """Return what takes apart a completion that is still being written.
+
+        Args:
+            tools: As above.
+            starts_in_thinking: As above.
+            blanks: Whether blanks at the ends of content are kept, as Ollama keeps them.
+        """
 
     def starts_in_thinking(self, prompt: str) -> bool:
         """Return whether a completion of this prompt begins inside a thought."""

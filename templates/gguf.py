@@ -1,4 +1,4 @@
-"""Read one text out of a GGUF file's metadata, whatever else the file holds.
+"""Read a GGUF file's metadata, whatever else the file holds.
 
 The file may come from anywhere: every length in it is checked against a limit before it is used,
 and what is not asked for is stepped over.
@@ -7,8 +7,14 @@ and what is not asked for is stepped over.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
+
+from tonearm.canonical import Json, JsonObject
 
 MAGIC = b"GGUF"
 MAX_TEXT_BYTES = 1 << 20
@@ -17,7 +23,22 @@ MAX_ENTRIES = 1 << 16
 MAX_ITEMS = 1 << 24
 MAX_DEPTH = 4
 
+MAX_DIMENSIONS = 4
+
 _STRING, _ARRAY = 8, 9
+_FORMS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 
@@ -33,11 +54,7 @@ def read_text(path: Path, key: str) -> str | None:
         OSError: The file cannot be opened.
     """
     with path.open("rb") as file:
-        if file.read(4) != MAGIC:
-            raise GgufError("it does not begin with GGUF")
-        version, _, entries = struct.unpack("<IQQ", _exactly(file, 20))
-        if version not in (2, 3):
-            raise GgufError(f"version {version} is not 2 or 3")
+        _, entries = _begin(file)
         for _ in range(_checked(entries, MAX_ENTRIES, "entries")):
             name = _string(file, MAX_KEY_BYTES)
             kind = _number(file, "<I")
@@ -45,6 +62,78 @@ def read_text(path: Path, key: str) -> str | None:
                 return _string(file, MAX_TEXT_BYTES)
             _skip(file, kind)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor, as the file announces it."""
+
+    name: str
+    kind: int
+    """Number of its type in ggml."""
+    shape: tuple[int, ...]
+    """The fastest dimension first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All that a GGUF file says before its data."""
+
+    metadata: JsonObject
+    """Lists are ``None``: those of a tokenizer are long."""
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the tensors hold."""
+        return sum(prod(tensor.shape) for tensor in self.tensors)
+
+
+def read_header(path: Path) -> Header:
+    """Return what a file says of itself.
+
+    Raises:
+        GgufError: The file is cut, of another format or version, or beyond a limit.
+        OSError: The file cannot be opened.
+    """
+    with path.open("rb") as file:
+        tensors, entries = _begin(file)
+        metadata: JsonObject = {}
+        for _ in range(_checked(entries, MAX_ENTRIES, "entries")):
+            key = _string(file, MAX_KEY_BYTES)
+            metadata[key] = _value(file, _number(file, "<I"))
+        count = _checked(tensors, MAX_ENTRIES, "tensors")
+        return Header(metadata, tuple(_tensor(file) for _ in range(count)))
+
+
+def _value(file: BinaryIO, kind: int) -> Json:
+    if kind == _STRING:
+        return _string(file, MAX_TEXT_BYTES)
+    if kind not in _FORMS:
+        _skip(file, kind)
+        return None
+    value: Json = struct.unpack(_FORMS[kind], _exactly(file, _SIZES[kind]))[0]
+    # The shortest decimal that means the same in 32 bits.
+    return float(str(np.float32(value))) if _FORMS[kind] == "<f" else value
+
+
+def _tensor(file: BinaryIO) -> Tensor:
+    name = _string(file, MAX_KEY_BYTES)
+    dimensions = _checked(_number(file, "<I"), MAX_DIMENSIONS, "dimensions")
+    shape = tuple(_number(file, "<Q") for _ in range(dimensions))
+    kind = _number(file, "<I")
+    _forward(file, 8)
+    return Tensor(name, kind, shape)
+
+
+def _begin(file: BinaryIO) -> tuple[int, int]:
+    """Return how many tensors and entries follow."""
+    if file.read(4) != MAGIC:
+        raise GgufError("it does not begin with GGUF")
+    version, tensors, entries = struct.unpack("<IQQ", _exactly(file, 20))
+    if version not in (2, 3):
+        raise GgufError(f"version {version} is not 2 or 3")
+    return tensors, entries
 
 
 def _skip(file: BinaryIO, kind: int, depth: int = 0) -> None:

@@ -90,13 +90,15 @@ class Plain:
     fields: Fields = ()
     chunkable: bool = False
     """Whether a long body goes out in chunks, as it does from Go where the client understands."""
+    coded: bool = False
+    """Whether every body does."""
 
     async def send(self, outlet: Outlet) -> None:
         """Write the whole response."""
         phrase = HTTPStatus(self.status).phrase
         fields = [*self.fields, ("Date", formatdate(usegmt=True))]
         body = self.body
-        if self.chunkable and len(body) > UNCHUNKED_BYTES:
+        if self.coded or (self.chunkable and len(body) > UNCHUNKED_BYTES):
             fields.append(("Transfer-Encoding", "chunked"))
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         elif self.status != HTTPStatus.NO_CONTENT:

@@ -53,10 +53,14 @@ class Gemma4Grammar(ABC):
         return parse.parse(completion, tools=tools, starts_in_thinking=starts_in_thinking)
 
     def reader(
-        self, *, tools: Sequence[JsonObject] | None = None, starts_in_thinking: bool = False
+        self,
+        *,
+        tools: Sequence[JsonObject] | None = None,
+        starts_in_thinking: bool = False,
+        blanks: bool = False,
     ) -> Reader:
         """Return what takes apart a completion that is still being written."""
-        return parse.Parser(tools=tools, starts_in_thinking=starts_in_thinking)
+        return parse.Parser(tools=tools, starts_in_thinking=starts_in_thinking, blanks=blanks)
 
     def starts_in_thinking(self, prompt: str) -> bool:
         """Return whether a completion of this prompt begins inside a thought."""

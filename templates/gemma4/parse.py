@@ -17,7 +17,7 @@ from tonearm.templates.gemma4 import channel, tokens
 from tonearm.templates.gemma4.call import Reading, declared
 from tonearm.templates.gemma4.channel import Channel
 from tonearm.templates.gemma4.open_call import OpenCall, without_repairs
-from tonearm.templates.gemma4.text import Trimmed
+from tonearm.templates.gemma4.text import Trimmed, Untrimmed
 from tonearm.templates.gemma4.tokens import Piece, Scanner
 
 _STRIPPED_CALL = re.compile(r"call:[\w.:-]{0,128}\{")
@@ -36,6 +36,7 @@ class Parser:
         tools: Iterable[JsonObject] | None = None,
         starts_in_thinking: bool = False,
         repair: bool = True,
+        blanks: bool = False,
     ) -> None:
         """Begin a completion.
 
@@ -43,6 +44,8 @@ class Parser:
             tools: What the request declared.
             starts_in_thinking: Whether the prompt left a thought open.
             repair: Whether calls that had to be repaired are part of the answer.
+            blanks: Whether blanks at the ends of content are kept, and those before a thought, as
+                Ollama keeps them.
         """
         self._tools = declared(tools)
         self._repair = repair
@@ -53,7 +56,9 @@ class Parser:
         self._after_stop: list[Piece] | None = None
         self._markup = False
         self._ended = False
-        self._content, self._thinking = Trimmed(), Trimmed()
+        self._blanks = blanks
+        self._content = Untrimmed() if blanks else Trimmed()
+        self._thinking = Trimmed(start=not blanks)
         self._calls: list[ToolCall] = []
         self._problems: list[ParseProblem] = []
         self._deltas: list[Delta] = []
@@ -71,6 +76,8 @@ class Parser:
         while self._call:
             self._finish_call(self._call, None)
             deltas += self._take(())
+        if self._blanks and self._channel and (rest := self._thinking.rest()):
+            deltas.append(Delta(thinking=rest))
         self._leave_channel()
         self._look_behind_stop()
         self._look_for_stripped_tokens()

@@ -54,7 +54,7 @@ def test_a_take_is_pinned(reference, checkpoint):
 
     assert take.pin.runtime.startswith("gemma 4.")
     assert ", jax 0." in take.pin.runtime
-    assert (take.pin.quantization, take.pin.parameter_size) == ("F32", "1.6M")
+    assert (take.pin.quantization, take.pin.parameter_size) == ("F32", "1.57M")
     assert len(take.pin.digest) == len(take.pin.template_sha256) == 64
     assert take.pin.model == "tiny-gemma4:e2b"
 

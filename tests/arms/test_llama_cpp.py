@@ -101,7 +101,7 @@ def test_a_take_is_pinned(engine):
     assert take.pin.runtime.startswith("llama.cpp (xllamacpp 20")
     assert take.pin.family == "gemma4"
     assert take.pin.quantization == "F32"
-    assert take.pin.parameter_size == "1.5M"
+    assert take.pin.parameter_size == "1.54M"
     assert take.pin.num_ctx == 4096
     assert take.pin.options == GREEDY
     assert len(take.pin.digest) == 64

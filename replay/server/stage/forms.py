@@ -207,6 +207,9 @@ SHOW = Struct(
 )
 
 
+NAMED = Struct("api.DeleteRequest", {"model": STRING})
+
+
 def read(body: bytes, form: Struct) -> JsonObject:
     """Return the members of a body that the form knows.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -13,11 +12,9 @@ from tonearm.canonical import JsonObject
 from tonearm.errors import TonearmError
 from tonearm.replay.server.convert import NDJSON
 from tonearm.replay.server.gojson import encode
-from tonearm.replay.server.problem import problem
-from tonearm.replay.server.reply import Outlet
+from tonearm.replay.server.reply import Asked, Outlet
 from tonearm.replay.server.stage.refusal import Refusal
-
-logger = logging.getLogger(__name__)
+from tonearm.replay.server.stage.writing import OPENAI, refused
 
 
 async def ahead[T](items: AsyncGenerator[T]) -> AsyncGenerator[T]:
@@ -50,10 +47,8 @@ async def ahead[T](items: AsyncGenerator[T]) -> AsyncGenerator[T]:
 class Lines:
     """A stream of objects in Ollama's own form."""
 
-    path: str
+    asked: Asked
     objects: AsyncGenerator[JsonObject]
-    chunked: bool
-    """Whether the client understands chunked transfer coding."""
 
     async def send(self, outlet: Outlet) -> None:
         """Write each object when it is there; an error has a status only before the first."""
@@ -62,18 +57,21 @@ class Lines:
             try:
                 async for body in self.objects:
                     if not begun:
-                        await outlet.write(head(NDJSON, chunked=self.chunked))
+                        await outlet.write(head(NDJSON, chunked=self.asked.chunked))
                         begun = True
-                    await outlet.write(chunk(encode(body) + b"\n", chunked=self.chunked))
+                    await outlet.write(chunk(encode(body) + b"\n", chunked=self.asked.chunked))
             except TonearmError as err:
-                status = err.status if isinstance(err, Refusal) else 500
                 if not begun:
-                    await problem(self.path, status, str(err)).send(outlet)
+                    status = err.status if isinstance(err, Refusal) else 500
+                    refusal = Refusal(status, str(err), kind=OPENAI, streamed=True)
+                    await refused(refusal, self.asked).send(outlet)
                     return
-                await outlet.write(chunk(encode({"error": str(err)}) + b"\n", chunked=self.chunked))
+                await outlet.write(
+                    chunk(encode({"error": str(err)}) + b"\n", chunked=self.asked.chunked)
+                )
         if not begun:
-            await outlet.write(head(NDJSON, chunked=self.chunked))
-        if self.chunked:
+            await outlet.write(head(NDJSON, chunked=self.asked.chunked))
+        if self.asked.chunked:
             await outlet.write(b"0\r\n\r\n")
         else:
             outlet.hang_up()

@@ -13,22 +13,19 @@ from tonearm.arms.engine import Engine
 from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError
 from tonearm.model import ChatRequest, Pin
-from tonearm.replay.server.gojson import encode
-from tonearm.replay.server.lineup import Lineup
-from tonearm.replay.server.problem import no_model_text, problem
-from tonearm.replay.server.reply import JSON, Asked, Plain, Reply
+from tonearm.replay.server.problem import no_model_text
+from tonearm.replay.server.reply import Asked, Plain, Reply
 from tonearm.replay.server.routes import turned_away
-from tonearm.replay.server.stage import forms
+from tonearm.replay.server.stage import besides, forms
 from tonearm.replay.server.stage.lines import Lines, ahead
 from tonearm.replay.server.stage.performance import Part, Performance
 from tonearm.replay.server.stage.recital import recite
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.resident import STOP, Resident
 from tonearm.replay.server.stage.speech import Clock, Scribe, Speech
-from tonearm.replay.server.standing import Standing
+from tonearm.replay.server.stage.writing import refused, whole
 
 MIN_NUM_CTX = 4
-NOT_HERE = "tonearm: serve --arm answers for one model and has no {method} {path}"
 
 
 class Stage:
@@ -49,10 +46,8 @@ class Stage:
         pin = Pin(model=self._model)
         if isinstance(self._arm, Engine):
             pin = self._arm.pin_of(ChatRequest(body={"model": self._model}))
-        self._resident = Resident.of(self._model, pin)
-        lineup = Lineup()
-        lineup.add(self._resident.pin)
-        self._standing = Standing(lineup)
+        weights = self._arm.weights if isinstance(self._arm, Engine) else None
+        self._resident = Resident.of(self._model, pin, weights)
         return self
 
     async def __aexit__(
@@ -66,23 +61,20 @@ class Stage:
 
     async def answer(self, asked: Asked) -> Reply:
         """Return the answer, as Ollama would give it with the same weights."""
-        refused = turned_away(asked.method, asked.path)
-        if refused is not None:
-            return refused
+        turned = turned_away(asked.method, asked.path)
+        if turned is not None:
+            return turned
         try:
             match asked.path:
                 case wire.CHAT:
                     return await self._chat(asked)
                 case wire.GENERATE:
                     return await self._generate(asked)
-            standing = self._standing.answer(asked)
-            if standing is None:
-                raise Refusal(501, NOT_HERE.format(method=asked.method, path=asked.path))
-            return standing
+            return besides.answer(asked, self._resident)
         except Refusal as err:
-            return problem(asked.path, err.status, str(err))
+            return refused(err, asked)
         except ArmError as err:
-            return problem(asked.path, 500, str(err))
+            return refused(Refusal(500, str(err)), asked)
 
     async def _chat(self, asked: Asked) -> Reply:
         body = forms.read(asked.body, forms.CHAT)
@@ -105,7 +97,7 @@ class Stage:
         if raw and (system or body.get("template") or body.get("context")):
             raise Refusal(400, "raw mode does not support template, system, or context")
         if body.get("suffix"):
-            raise Refusal(400, f"{self._resident.full_name} does not support insert")
+            raise Refusal(400, f"{self._resident.name} does not support insert")
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": prompt} | _images(body))
         part = self._part(
@@ -128,20 +120,29 @@ class Stage:
         return Scribe(model, chat=chat, clock=self._clock)
 
     def _load(self, body: JsonObject, scribe: Scribe, asked: Asked) -> Plain:
-        forms.read_options(body.get("options") or {})
-        return whole(scribe.note("unload" if body.get("keep_alive") == 0 else "load"), asked)
+        if body.get("keep_alive") == 0:
+            self._resident.unloaded()
+            return whole(scribe.note("unload"), asked)
+        self._use(body, self._num_ctx(forms.read_options(body.get("options") or {})))
+        return whole(scribe.note("load"), asked)
+
+    def _use(self, body: JsonObject, num_ctx: int) -> None:
+        self._resident.loaded(num_ctx, self._clock.now_ns(), body.get("keep_alive"))
+
+    def _num_ctx(self, options: JsonObject) -> int:
+        default = self._arm.default_num_ctx if isinstance(self._arm, Engine) else 0
+        return max(options.get("num_ctx") or default, MIN_NUM_CTX)
 
     def _part(
         self, body: JsonObject, request: JsonObject, *, raw: str | None = None, chat: bool = True
     ) -> Part:
         options: JsonObject = {"stop": [STOP]} | forms.read_options(body.get("options") or {})
-        default = self._arm.default_num_ctx if isinstance(self._arm, Engine) else 0
         think = body.get("think")
         thinks = True if think is None else bool(think)
         return Part(
             request=ChatRequest(body=request | {"think": thinks, "options": options}),
             options=options,
-            num_ctx=max(options.get("num_ctx") or default, MIN_NUM_CTX),
+            num_ctx=self._num_ctx(options),
             think=thinks,
             raw=raw,
             before=body.get("context") or (),
@@ -155,12 +156,13 @@ class Stage:
         )
 
     async def _play(self, part: Part, body: JsonObject, scribe: Scribe, asked: Asked) -> Reply:
+        self._use(body, part.num_ctx)
         if body.get("_debug_render_only"):
             return whole(scribe.show(await self._prompt(part)), asked)
         speeches = ahead(self._speeches(part, scribe.loaded))
         if body.get("stream", True):
             objects = _put(scribe, speeches)
-            return Lines(path=asked.path, objects=objects, chunked=asked.chunked)
+            return Lines(asked=asked, objects=objects)
         async with aclosing(speeches):
             said = [speech async for speech in speeches]
         return whole(scribe.whole(said, calls=bool(part.request.tools)), asked)
@@ -188,12 +190,6 @@ async def _put(scribe: Scribe, speeches: AsyncGenerator[Speech]) -> AsyncGenerat
     async with aclosing(speeches):
         async for speech in speeches:
             yield scribe.put(speech)
-
-
-def whole(value: JsonObject, asked: Asked) -> Plain:
-    """Return an answer in one piece."""
-    fields = (("Content-Type", JSON),)
-    return Plain(status=200, body=encode(value), fields=fields, chunkable=asked.chunked)
 
 
 def _images(body: JsonObject) -> JsonObject:

@@ -50,11 +50,12 @@ class Clock:
     """Of day, nanoseconds since 1970."""
     tick_ns: Callable[[], int] = time.monotonic_ns
 
-    def stamp(self) -> str:
-        """Return the time of day as Go writes it: in UTC, zeros at the end left out."""
-        whole_s, rest_ns = divmod(self.now_ns(), NS_PER_S)
-        fraction = f".{rest_ns:09d}".rstrip("0").rstrip(".")
-        return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+def stamp(at_ns: int) -> str:
+    """Return a time, nanoseconds since 1970, as Go writes it: in UTC, no zeros at the end."""
+    whole_s, rest_ns = divmod(at_ns, NS_PER_S)
+    fraction = f".{rest_ns:09d}".rstrip("0").rstrip(".")
+    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 class Scribe:
@@ -133,7 +134,7 @@ class Scribe:
         )
 
     def _head(self) -> JsonObject:
-        return {"model": self._model, "created_at": self._clock.stamp()}
+        return {"model": self._model, "created_at": stamp(self._clock.now_ns())}
 
     def _said(self, text: JsonObject, calls: list[JsonObject]) -> JsonObject:
         if not self._chat:
