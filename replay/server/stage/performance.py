@@ -36,15 +36,19 @@ TOO_LONG = (
 
 JSON_GRAMMAR = r"""
 root   ::= object
-value  ::= object | array | string | number | ("true" | "false" | "null") space
-object ::= "{" space (member ("," space member)*)? "}" space
-member ::= string ":" space value
-array  ::= "[" space (value ("," space value)*)? "]" space
-string ::= "\"" ([^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" hex hex hex hex))* "\"" space
-number ::= "-"? ([0-9] | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? space
+value  ::= object | array | string | number | word blank
+object ::= "{" blank (member ("," blank member)*)? blank "}"
+member ::= string ":" blank value
+array  ::= "[" blank (value ("," blank value)*)? blank "]"
+string ::= "\"" (plain | "\\" escape)* "\""
+plain  ::= [^"\\\x7F\x00-\x1F]
+escape ::= ["\\/bfnrt] | "u" hex hex hex hex
 hex    ::= [0-9a-fA-F]
-space  ::= | " " | "\n" [ \t]{0,20}
+number ::= "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [-+]? [0-9]+)?
+word   ::= "true" | "false" | "null"
+blank  ::= [ \t\n]*
 """
+"""What ``format: "json"`` allows: an object, with blanks where Ollama's own grammar has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

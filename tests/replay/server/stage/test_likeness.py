@@ -1,0 +1,63 @@
+"""Request by request: status, header fields and body of Ollama, and of the stage beside it.
+
+Both have the same weights and the same options. What differs is listed with its reason in
+``differences.py``; an entry that no longer holds fails here as much as a difference that is not
+listed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import httpx
+import pytest
+
+from tests.engines import OLLAMA_VERSIONS, TINY_MODEL, require, tiny_gguf
+from tests.replay.server.stage.differences import DIFFERENCES
+from tests.replay.server.stage.likeness import likeness
+from tests.replay.server.stage.requests import REQUESTS
+from tonearm.arms import ArmOptions, load
+from tonearm.replay.server.background import Background
+from tonearm.replay.server.stage.source import Stage
+
+pytestmark = [pytest.mark.llama, pytest.mark.ollama]
+
+
+@pytest.fixture(scope="module")
+def stage():
+    if importlib.util.find_spec("xllamacpp") is None:
+        require("llama", "the extra `llama` is not installed")
+    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
+    with Background(Stage(arm, TINY_MODEL)) as server, connection(server.address.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=OLLAMA_VERSIONS)
+def real(request, ollama_server):
+    """A version, and a client of a server of it."""
+    with connection(ollama_server(request.param).url) as client:
+        yield request.param, client
+
+
+def connection(url):
+    return httpx.Client(base_url=url, timeout=120, trust_env=False)
+
+
+def answer(client, ask):
+    return likeness(client.request(ask.method, ask.path, content=ask.body or None))
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_answer_is_that_of_ollama_or_the_difference_is_listed(real, stage, name):
+    version, client = real
+    theirs, ours = answer(client, REQUESTS[name]), answer(stage, REQUESTS[name])
+
+    if name in DIFFERENCES[version]:
+        assert ours != theirs, "this difference is no more: take it off the list"
+    else:
+        assert ours == theirs
+
+
+def test_the_table_is_long_and_every_listed_request_is_in_it():
+    assert len(REQUESTS) > 100
+    assert {name for listed in DIFFERENCES.values() for name in listed} <= set(REQUESTS)
