@@ -101,8 +101,8 @@ class Engine(Arm, Protocol):
         """The context of requests that do not ask for one, tokens."""
 
     @property
-    def weights(self) -> Path:
-        """The model's file."""
+    def weights(self) -> Path | None:
+        """The model's GGUF file, where it has one."""
 
     def pin_of(self, request: ChatRequest) -> Pin:
         """Return what identifies the engine for a request."""

@@ -123,7 +123,7 @@ class LlamaCpp:
 
     @property
     def weights(self) -> Path:
-        """The model's file."""
+        """The model's GGUF file."""
         return self._path
 
     @property

@@ -14,6 +14,7 @@ from tonearm.replay.server.gojson import encode
 from tonearm.replay.server.stage.gosyntax import mistake
 from tonearm.replay.server.stage.gotypes import (
     BOOL,
+    FLOAT,
     INT,
     STRING,
     Alone,
@@ -210,21 +211,111 @@ SHOW = Struct(
 NAMED = Struct("api.DeleteRequest", {"model": STRING})
 
 
-def read(body: bytes, form: Struct) -> JsonObject:
+_OPENAI_MESSAGE = Struct(
+    "openai.Message",
+    {
+        "role": STRING,
+        "content": Anything(),
+        "reasoning": STRING,
+        "tool_calls": Listed(Mapped("openai.ToolCall")),
+        "name": STRING,
+        "tool_call_id": STRING,
+    },
+)
+
+_STREAM_OPTIONS = Struct("openai.StreamOptions", {"include_usage": BOOL})
+
+OPENAI_CHAT = Struct(
+    "openai.ChatCompletionRequest",
+    {
+        "model": STRING,
+        "messages": Listed(_OPENAI_MESSAGE, empty={}),
+        "stream": BOOL,
+        "stream_options": _STREAM_OPTIONS,
+        "max_tokens": INT,
+        "seed": INT,
+        "stop": Anything(),
+        "temperature": FLOAT,
+        "frequency_penalty": FLOAT,
+        "presence_penalty": FLOAT,
+        "top_p": FLOAT,
+        "response_format": Mapped("openai.ResponseFormat"),
+        "tools": Listed(_TOOL, empty={}),
+        "reasoning": Mapped("openai.Reasoning"),
+        "reasoning_effort": STRING,
+        "logprobs": BOOL,
+        "top_logprobs": INT,
+        "_debug_render_only": BOOL,
+    },
+)
+
+OPENAI_TEXT = Struct(
+    "openai.CompletionRequest",
+    {
+        "model": STRING,
+        "prompt": STRING,
+        "frequency_penalty": FLOAT,
+        "max_tokens": INT,
+        "presence_penalty": FLOAT,
+        "seed": INT,
+        "stop": Anything(),
+        "stream": BOOL,
+        "stream_options": _STREAM_OPTIONS,
+        "temperature": FLOAT,
+        "top_p": FLOAT,
+        "suffix": STRING,
+        "logprobs": INT,
+    },
+)
+
+ANTHROPIC = Struct(
+    "anthropic.MessagesRequest",
+    {
+        "model": STRING,
+        "max_tokens": INT,
+        "messages": Listed(Mapped("anthropic.MessageParam"), empty={}),
+        "system": Anything(),
+        "stream": BOOL,
+        "temperature": FLOAT,
+        "top_p": FLOAT,
+        "top_k": INT,
+        "stop_sequences": Listed(STRING),
+        "tools": Listed(Mapped("anthropic.Tool"), empty={}),
+        "thinking": Mapped("anthropic.ThinkingConfig"),
+        "output_config": Mapped("anthropic.OutputConfig"),
+    },
+)
+
+
+def read(body: bytes, form: Struct, *, empty: str = "missing request body") -> JsonObject:
     """Return the members of a body that the form knows.
+
+    Args:
+        body: As it came.
+        form: What it is to be.
+        empty: What is said of a body with nothing in it.
 
     Raises:
         Refusal: The body is none of this form.
     """
     text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
     if not text:
-        raise Refusal(400, "missing request body" if not body.strip() else "unexpected EOF")
+        raise Refusal(400, empty)
     try:
         value, _ = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise Refusal(400, mistake(body)) from None
     if value is None:
         return {}
+    return take(value, form)
+
+
+def take(value: Json, form: Struct) -> JsonObject:
+    """Return the members of an object that the form knows.
+
+    Raises:
+        Refusal: It is none of this form.
+    """
     place = Place()
     try:
         found = form.read(value, place)

@@ -99,6 +99,7 @@ class Plain:
 STRING = Plain("string", (str,))
 BOOL = Plain("bool", (bool,))
 INT = Plain("int", (int,))
+FLOAT = Plain("float64", (int, float))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from email.utils import formatdate
 
 from tonearm.canonical import JsonObject
 from tonearm.errors import TonearmError
-from tonearm.replay.server.convert import NDJSON
 from tonearm.replay.server.gojson import encode
 from tonearm.replay.server.reply import Asked, Outlet
+from tonearm.replay.server.stage.manner import Manner
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.writing import OPENAI, refused
 
@@ -45,10 +45,11 @@ async def ahead[T](items: AsyncGenerator[T]) -> AsyncGenerator[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """A stream of objects in Ollama's own form."""
+    """A stream of objects, put in a manner."""
 
     asked: Asked
     objects: AsyncGenerator[JsonObject]
+    manner: Manner
 
     async def send(self, outlet: Outlet) -> None:
         """Write each object when it is there; an error has a status only before the first."""
@@ -57,33 +58,29 @@ class Lines:
             try:
                 async for body in self.objects:
                     if not begun:
-                        await outlet.write(head(NDJSON, chunked=self.asked.chunked))
+                        await outlet.write(self._head())
                         begun = True
-                    await outlet.write(chunk(encode(body) + b"\n", chunked=self.asked.chunked))
+                    await outlet.write(self._chunk(self.manner.piece(body)))
             except TonearmError as err:
                 if not begun:
                     status = err.status if isinstance(err, Refusal) else 500
                     refusal = Refusal(status, str(err), kind=OPENAI, streamed=True)
                     await refused(refusal, self.asked).send(outlet)
                     return
-                await outlet.write(
-                    chunk(encode({"error": str(err)}) + b"\n", chunked=self.asked.chunked)
-                )
+                await outlet.write(self._chunk(encode({"error": str(err)}) + b"\n"))
         if not begun:
-            await outlet.write(head(NDJSON, chunked=self.asked.chunked))
+            await outlet.write(self._head())
         if self.asked.chunked:
             await outlet.write(b"0\r\n\r\n")
         else:
             outlet.hang_up()
 
+    def _head(self) -> bytes:
+        fields = [*self.manner.stream_fields, ("Date", formatdate(usegmt=True))]
+        if self.asked.chunked:
+            fields.append(("Transfer-Encoding", "chunked"))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode()
 
-def head(kind: str, *, chunked: bool) -> bytes:
-    """Return the head of a stream."""
-    coding = "Transfer-Encoding: chunked\r\n" if chunked else "Connection: close\r\n"
-    date = formatdate(usegmt=True)
-    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nDate: {date}\r\n{coding}\r\n".encode()
-
-
-def chunk(data: bytes, *, chunked: bool) -> bytes:
-    """Return a piece of a stream in its framing."""
-    return b"%x\r\n%b\r\n" % (len(data), data) if chunked else data
+    def _chunk(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.asked.chunked else data

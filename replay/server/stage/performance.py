@@ -60,6 +60,7 @@ class Part:
     options: JsonObject
     num_ctx: int
     think: bool
+    """Whether thoughts are sent."""
     raw: str | None = None
     """A finished prompt in place of the request's messages; its answer is not taken apart."""
     before: Sequence[int] = ()

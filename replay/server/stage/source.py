@@ -14,18 +14,21 @@ from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError
 from tonearm.model import ChatRequest, Pin
 from tonearm.replay.server.problem import no_model_text
-from tonearm.replay.server.reply import Asked, Plain, Reply
+from tonearm.replay.server.reply import Asked, Reply
 from tonearm.replay.server.routes import turned_away
 from tonearm.replay.server.stage import besides, forms
+from tonearm.replay.server.stage.dialects import DIALECTS, translate
 from tonearm.replay.server.stage.lines import Lines, ahead
+from tonearm.replay.server.stage.manner import Manner, Plain
 from tonearm.replay.server.stage.performance import Part, Performance
 from tonearm.replay.server.stage.recital import recite
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.resident import STOP, Resident
 from tonearm.replay.server.stage.speech import Clock, Scribe, Speech
-from tonearm.replay.server.stage.writing import refused, whole
+from tonearm.replay.server.stage.writing import OPENAI, refused, whole
 
 MIN_NUM_CTX = 4
+NO_TEMPLATE = "tonearm: serve --arm writes prompts with its own template; leave template out"
 
 
 class Stage:
@@ -67,35 +70,47 @@ class Stage:
         try:
             match asked.path:
                 case wire.CHAT:
-                    return await self._chat(asked)
+                    return await self._chat(asked, forms.read(asked.body, forms.CHAT), Plain())
                 case wire.GENERATE:
-                    return await self._generate(asked)
+                    body = forms.read(asked.body, forms.GENERATE)
+                    return await self._generate(asked, body, Plain())
+                case path if path in DIALECTS:
+                    return await self._translate(asked)
             return besides.answer(asked, self._resident)
         except Refusal as err:
             return refused(err, asked)
         except ArmError as err:
             return refused(Refusal(500, str(err)), asked)
 
-    async def _chat(self, asked: Asked) -> Reply:
-        body = forms.read(asked.body, forms.CHAT)
+    async def _translate(self, asked: Asked) -> Reply:
+        path, said, manner = translate(asked.path, asked.body)
+        try:
+            if path == wire.CHAT:
+                return await self._chat(asked, forms.take(said, forms.CHAT), manner)
+            return await self._generate(asked, forms.take(said, forms.GENERATE), manner)
+        except Refusal as err:
+            raise Refusal(err.status, str(err), kind=OPENAI) from err
+
+    async def _chat(self, asked: Asked, body: JsonObject, manner: Manner) -> Reply:
         scribe = self._welcome(body, chat=True, nameless=Refusal(400, "model is required"))
         messages = body.get("messages") or []
         if not messages:
-            return self._load(body, scribe, asked)
+            return self._load(asked, body, manner, scribe)
         request = {"model": body["model"], "messages": messages, "tools": body.get("tools") or []}
         part = self._part(body, request)
-        return await self._play(part, body, scribe, asked)
+        return await self._play(asked, body, manner, scribe, part)
 
-    async def _generate(self, asked: Asked) -> Reply:
-        body = forms.read(asked.body, forms.GENERATE)
+    async def _generate(self, asked: Asked, body: JsonObject, manner: Manner) -> Reply:
         nameless = Refusal(404, no_model_text(""))
         scribe = self._welcome(body, chat=False, nameless=nameless)
         raw = body.get("raw", False)
         system, prompt = body.get("system") or "", body.get("prompt") or ""
         if not prompt:
-            return self._load(body, scribe, asked)
+            return self._load(asked, body, manner, scribe)
         if raw and (system or body.get("template") or body.get("context")):
             raise Refusal(400, "raw mode does not support template, system, or context")
+        if body.get("template"):
+            raise Refusal(501, NO_TEMPLATE)
         if body.get("suffix"):
             raise Refusal(400, f"{self._resident.name} does not support insert")
         messages = [{"role": "system", "content": system}] if system else []
@@ -106,7 +121,7 @@ class Stage:
             raw=prompt if raw else None,
             chat=False,
         )
-        return await self._play(part, body, scribe, asked)
+        return await self._play(asked, body, manner, scribe, part)
 
     def _welcome(self, body: JsonObject, *, chat: bool, nameless: Refusal) -> Scribe:
         """Check what every request has to have, and begin its answer."""
@@ -119,12 +134,12 @@ class Stage:
             raise Refusal(404, no_model_text(model))
         return Scribe(model, chat=chat, clock=self._clock)
 
-    def _load(self, body: JsonObject, scribe: Scribe, asked: Asked) -> Plain:
+    def _load(self, asked: Asked, body: JsonObject, manner: Manner, scribe: Scribe) -> Reply:
         if body.get("keep_alive") == 0:
             self._resident.unloaded()
-            return whole(scribe.note("unload"), asked)
+            return _whole(asked, manner, scribe.note("unload"))
         self._use(body, self._num_ctx(forms.read_options(body.get("options") or {})))
-        return whole(scribe.note("load"), asked)
+        return _whole(asked, manner, scribe.note("load"))
 
     def _use(self, body: JsonObject, num_ctx: int) -> None:
         self._resident.loaded(num_ctx, self._clock.now_ns(), body.get("keep_alive"))
@@ -143,7 +158,8 @@ class Stage:
             request=ChatRequest(body=request | {"think": thinks, "options": options}),
             options=options,
             num_ctx=self._num_ctx(options),
-            think=thinks,
+            # Without a word about it, /api/generate has the model think and hides what it thought.
+            think=thinks and (chat or think is not None),
             raw=raw,
             before=body.get("context") or (),
             format=forms.format_of(body),
@@ -155,17 +171,19 @@ class Stage:
             context=not chat and raw is None,
         )
 
-    async def _play(self, part: Part, body: JsonObject, scribe: Scribe, asked: Asked) -> Reply:
+    async def _play(
+        self, asked: Asked, body: JsonObject, manner: Manner, scribe: Scribe, part: Part
+    ) -> Reply:
         self._use(body, part.num_ctx)
         if body.get("_debug_render_only"):
-            return whole(scribe.show(await self._prompt(part)), asked)
+            return _whole(asked, manner, scribe.show(await self._prompt(part)))
         speeches = ahead(self._speeches(part, scribe.loaded))
         if body.get("stream", True):
             objects = _put(scribe, speeches)
-            return Lines(asked=asked, objects=objects)
+            return Lines(asked=asked, objects=objects, manner=manner)
         async with aclosing(speeches):
             said = [speech async for speech in speeches]
-        return whole(scribe.whole(said, calls=bool(part.request.tools)), asked)
+        return _whole(asked, manner, scribe.whole(said, calls=bool(part.request.tools)))
 
     async def _prompt(self, part: Part) -> str:
         if not isinstance(self._arm, Engine):
@@ -190,6 +208,10 @@ async def _put(scribe: Scribe, speeches: AsyncGenerator[Speech]) -> AsyncGenerat
     async with aclosing(speeches):
         async for speech in speeches:
             yield scribe.put(speech)
+
+
+def _whole(asked: Asked, manner: Manner, body: JsonObject) -> Reply:
+    return whole(manner.whole(body), asked, kind=manner.whole_type)
 
 
 def _images(body: JsonObject) -> JsonObject:

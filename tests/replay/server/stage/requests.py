@@ -22,6 +22,11 @@ ADD = {
         },
     },
 }
+ANTHROPIC_ADD = {
+    "name": "add",
+    "description": "Add numbers",
+    "input_schema": ADD["function"]["parameters"],
+}
 HELLO = [{"role": "user", "content": "Hello!"}]
 SUM = [{"role": "user", "content": "Add 19 and 37."}]
 OPTIONS = {"temperature": 0, "num_predict": 24, "num_ctx": 2048, "seed": 1}
@@ -88,6 +93,27 @@ def generate(**fields: object) -> Ask:
 def post(path: str, body: str = "") -> Ask:
     """Return a POST request with this very body."""
     return Ask("POST", path, body.encode())
+
+
+def openai(**fields: object) -> Ask:
+    """Return a request of OpenAI's clients."""
+    usual = {"model": MODEL, "messages": HELLO, "temperature": 0, "max_tokens": 24, "seed": 1}
+    body = {"reasoning_effort": "none"} | usual | fields
+    return Ask("POST", "/v1/chat/completions", json.dumps(body).encode())
+
+
+def text(**fields: object) -> Ask:
+    """Return a request for a text of OpenAI's clients."""
+    usual = {"model": MODEL, "prompt": "Hello!", "temperature": 0, "max_tokens": 24, "seed": 1}
+    return Ask("POST", "/v1/completions", json.dumps(usual | fields).encode())
+
+
+def anthropic(**fields: object) -> Ask:
+    """Return a request of Anthropic's clients."""
+    usual = {"model": MODEL, "messages": HELLO, "temperature": 0, "max_tokens": 24}
+    thinking = {"thinking": {"type": "disabled"}}
+    body = json.dumps(usual | thinking | fields, separators=(",", ":"))
+    return Ask("POST", "/v1/messages", body.encode())
 
 
 REQUESTS: dict[str, Ask] = {
@@ -159,6 +185,11 @@ REQUESTS: dict[str, Ask] = {
     "generate, streamed": generate(stream=True),
     "generate, thinking": generate(think=True),
     "generate, thinking, streamed": generate(think=True, stream=True),
+    "generate, think left out": Ask(
+        "POST",
+        "/api/generate",
+        json.dumps({"model": MODEL, "prompt": "Hello!", "options": OPTIONS}).encode(),
+    ),
     "generate, raw": generate(raw=True, prompt="<|turn>user\nHello!<turn|>\n<|turn>model\n"),
     "generate, raw, streamed": generate(raw=True, stream=True, prompt="<bos><|turn>user\nHello!"),
     "generate, system": generate(system="Be brief."),
@@ -297,6 +328,45 @@ REQUESTS: dict[str, Ask] = {
     "embed": post("/api/embed", f'{{"model":"{MODEL}","input":"x"}}'),
     "embed, unknown model": post("/api/embed", '{"model":"nope","input":"x"}'),
     "embeddings": post("/api/embeddings", f'{{"model":"{MODEL}","prompt":"x"}}'),
+    # in the manner of others
+    "OpenAI": openai(),
+    "OpenAI, thinking": openai(reasoning_effort="high"),
+    "OpenAI, streamed": openai(stream=True),
+    "OpenAI, streamed, thinking, usage": openai(
+        stream=True, reasoning_effort="high", stream_options={"include_usage": True}
+    ),
+    "OpenAI, a call": openai(messages=SUM, tools=[ADD]),
+    "OpenAI, a call, streamed": openai(messages=SUM, tools=[ADD], stream=True),
+    "OpenAI, log-probs": openai(logprobs=True, top_logprobs=1),
+    "OpenAI, JSON": openai(response_format={"type": "json_object"}),
+    "OpenAI, max_tokens 3": openai(max_tokens=3),
+    "OpenAI, no body": post("/v1/chat/completions"),
+    "OpenAI, an open brace": post("/v1/chat/completions", "{"),
+    "OpenAI, no messages": openai(messages=[]),
+    "OpenAI, messages: a text": openai(messages="x"),
+    "OpenAI, unknown model": openai(model="nope"),
+    "OpenAI, unknown model, streamed": openai(model="nope", stream=True),
+    "OpenAI, temperature: a word": openai(temperature="warm"),
+    "OpenAI, GET": Ask("GET", "/v1/chat/completions"),
+    "OpenAI text": text(),
+    "OpenAI text, streamed": text(stream=True),
+    "OpenAI text, streamed, usage": text(stream=True, stream_options={"include_usage": True}),
+    "OpenAI text, unknown model": text(model="nope"),
+    "OpenAI text, prompt: a number": text(prompt=5),
+    "Anthropic": anthropic(),
+    "Anthropic, streamed": anthropic(stream=True),
+    "Anthropic, thinking": anthropic(thinking={"type": "enabled", "budget_tokens": 99}),
+    "Anthropic, thinking, streamed": anthropic(
+        thinking={"type": "enabled", "budget_tokens": 99}, stream=True
+    ),
+    "Anthropic, a call": anthropic(messages=SUM, tools=[ANTHROPIC_ADD]),
+    "Anthropic, a call, streamed": anthropic(messages=SUM, tools=[ANTHROPIC_ADD], stream=True),
+    "Anthropic, a limit": anthropic(max_tokens=3),
+    "Anthropic, no body": post("/v1/messages"),
+    "Anthropic, no max_tokens": anthropic(max_tokens=0),
+    "Anthropic, no messages": anthropic(messages=[]),
+    "Anthropic, no model": anthropic(model=""),
+    "Anthropic, unknown model": anthropic(model="nope"),
     "me": post("/api/me"),
     "delete, unknown model": Ask("DELETE", "/api/delete", b'{"model":"nope"}'),
 }
