@@ -22,7 +22,7 @@ class LlamaClient:
     def __init__(
         self, arm: str, url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> None:
-        self._arm = arm
+        self.arm = arm
         self._session = aiohttp.ClientSession(
             base_url=url,
             # The engine's server drops connections that rest, perhaps just as one is used again.
@@ -77,9 +77,9 @@ class LlamaClient:
                     ended = event["stop"]
                     yield event
         except (aiohttp.ClientError, TimeoutError) as err:
-            raise ArmError(self._arm, f"llama.cpp: {err or type(err).__name__}") from err
+            raise ArmError(self.arm, f"llama.cpp: {err or type(err).__name__}") from err
         if not ended:
-            raise ArmError(self._arm, "llama.cpp: the answer breaks off")
+            raise ArmError(self.arm, "llama.cpp: the answer breaks off")
 
     async def join(self, ids: Sequence[int]) -> str:
         """Return the text of token ids."""
@@ -90,7 +90,7 @@ class LlamaClient:
             async with self._session.request(method, path, json=body) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as err:
-            raise ArmError(self._arm, f"llama.cpp: {err or type(err).__name__}") from err
+            raise ArmError(self.arm, f"llama.cpp: {err or type(err).__name__}") from err
         if response.status != 200:
             raise self._refused(response.status, data)
         reply: JsonObject = json.loads(_text(data))
@@ -99,7 +99,7 @@ class LlamaClient:
     def _refused(self, status: int, data: bytes) -> EngineRefused:
         text = _text(data)
         problem = (json.loads(text).get("error") or {}).get("message") or f"HTTP {status}"
-        return EngineRefused(self._arm, f"llama.cpp: {problem}", status=status, body=text)
+        return EngineRefused(self.arm, f"llama.cpp: {problem}", status=status, body=text)
 
 
 async def _events(lines: AsyncIterable[bytes]) -> AsyncIterator[str]:

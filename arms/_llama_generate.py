@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from tonearm.arms import _native
 from tonearm.arms._llama_client import LlamaClient
+from tonearm.arms._llama_schema import bound
 from tonearm.arms._native import Generated
 from tonearm.arms._options import DEFAULTS
 from tonearm.arms.base import Prompt
@@ -65,7 +66,7 @@ async def write_on(server: LlamaClient, passage: Passage) -> AsyncGenerator[Piec
     if passage.grammar is not None:
         fields["grammar"] = passage.grammar
     if passage.schema is not None:
-        fields["json_schema"] = passage.schema
+        fields["json_schema"] = bound(passage.schema, server.arm)
     async with aclosing(server.stream(passage.ids, fields)) as events:
         async for event in events:
             tokens = tuple(_token(e) for e in event.get("completion_probabilities") or [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tonearm.canonical import JsonObject
+from tonearm.replay.server.lineup import full_name
 from tonearm.replay.server.problem import no_model_text
 from tonearm.replay.server.reply import Asked, Reply, text_reply
 from tonearm.replay.server.stage import forms
@@ -13,7 +14,7 @@ from tonearm.replay.server.stage.writing import OPENAI, whole
 VERSION = "0.33.0"
 """The Ollama that the stage is asked like."""
 
-NO_EMBEDDINGS = "this model does not support embeddings"
+NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
 NOT_HERE = "tonearm: serve --arm has one model and does not do {method} {path}"
 
 _EMBEDS = {"/api/embed": 501, "/api/embeddings": 500, "/v1/embeddings": 501}
@@ -51,7 +52,7 @@ def answer(asked: Asked, resident: Resident) -> Reply:
     if asked.path.startswith("/v1/models/"):
         model = asked.path.removeprefix("/v1/models/")
         if not resident.is_called(model):
-            raise Refusal(404, no_model_text(model), kind=OPENAI)
+            raise Refusal(404, no_model_text(full_name(model)), kind=OPENAI)
         return whole(resident.openai() | {"id": model}, asked, kind=OPENAI)
     raise Refusal(501, NOT_HERE.format(method=asked.method, path=asked.path))
 
@@ -69,5 +70,5 @@ def _shown(asked: Asked, resident: Resident) -> JsonObject:
     if not model:
         raise Refusal(400, "model is required")
     if not resident.is_called(model):
-        raise Refusal(404, no_model_text(model))
+        raise Refusal(404, no_model_text(full_name(model)))
     return resident.show()

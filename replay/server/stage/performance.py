@@ -34,6 +34,12 @@ TOO_LONG = (
     "prompt, adjust the context length in settings, or use a model with a longer context length"
 )
 
+NO_IMAGES = (
+    '{"error":{"code":400,"message":"Multimodal data provided, but model does not support '
+    'multimodal requests.","type":"invalid_request_error"}}'
+)
+"""What llama.cpp says where a model has no eyes."""
+
 JSON_GRAMMAR = r"""
 root   ::= object
 value  ::= object | array | string | number | word blank
@@ -124,6 +130,8 @@ class Performance:
         self, messages: Sequence[JsonObject], form: bytes | None
     ) -> AsyncGenerator[Speech]:
         part = self._part
+        if any(message.get("images") for message in messages):
+            raise Refusal(400, NO_IMAGES)
         text, prompt = await self._opening(messages)
         reader = prompt.reader(part.request.tools) if prompt else None
         passage = await self._passage(text, prompt, form)
@@ -197,7 +205,7 @@ class Performance:
             ids = self._cut(ids)
         limit = OPEN_ENDED * part.num_ctx
         wanted = part.options.get("num_predict", -1)
-        options = part.options | {"num_predict": wanted if 0 <= wanted <= limit else limit}
+        options = part.options | {"num_predict": wanted if 0 < wanted <= limit else limit}
         return Passage(
             ids=ids,
             options=options,

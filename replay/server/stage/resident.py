@@ -131,7 +131,7 @@ class Resident:
             "modelfile": self._modelfile(parent),
             "parameters": f'{"stop":<30} "{STOP}"',
             "template": TEMPLATE,
-            "details": self._details(parent),
+            "details": self._details(),
             "model_info": dict(sorted(info.items())),
             "tensors": [
                 {"name": t.name, "type": _TENSOR_TYPES.get(t.kind, ""), "shape": list(t.shape)}
@@ -161,10 +161,10 @@ class Resident:
     def _size(self) -> int:
         return self.weights.stat().st_size if self.weights else 0
 
-    def _details(self, parent: str = "") -> JsonObject:
+    def _details(self) -> JsonObject:
         family = self.pin.family or ""
         return {
-            "parent_model": parent,
+            "parent_model": "",
             "format": "gguf",
             "family": family,
             "families": [family],
