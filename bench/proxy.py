@@ -1,24 +1,27 @@
-"""What the recorder costs, beside no proxy, bare mitmproxy and nginx, in one run.
+"""What the recorder costs, beside no proxy, bare mitmproxy and nginx, in one run and one table.
 
     uv run python -m bench.proxy [--quick]
 
-CPU seconds are those of the proxy's process alone. Wall times mean something only relative to one
-another, and only on a quiet machine. Ways through a proxy are taken in turns, twice, and the better
-of two is shown.
+The ways through a proxy take turns, round after round. Shown are medians over the rounds, and
+``x bare`` is the median of each round's ratio to bare mitmproxy. CPU seconds are those of the
+proxy's process alone; wall times mean something only relative to one another.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,11 @@ import psutil
 
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 START_S = 30.0
+DIRECT, BARE = "direct", "mitmdump stream=True"
+OFF, ON = "tonearm, recorder off", "tonearm record"
+
+type Figure = Callable[[dict[str, float]], float]
+
 STREAM = "def responseheaders(flow):\n    flow.response.stream = True\n"
 NGINX = """
 worker_processes 1;
@@ -96,16 +104,12 @@ def running(command: list[str], **more: object) -> Iterator[subprocess.Popen[str
 
 def free_port() -> int:
     """Return a port that is free now."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
     """Wait until somebody listens."""
-    import socket
-
     deadline = time.monotonic() + START_S
     while True:
         try:
@@ -123,7 +127,7 @@ def ways(stack: ExitStack, folder: Path) -> list[Way]:
     server = stack.enter_context(running(serve, stdout=subprocess.PIPE))
     assert server.stdout is not None
     upstream = int(server.stdout.readline())
-    found = [Way(name="direct", port=upstream)]
+    found = [Way(name=DIRECT, port=upstream)]
 
     def add(name: str, port: int, command: list[str]) -> None:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -143,8 +147,8 @@ def ways(stack: ExitStack, folder: Path) -> list[Way]:
     mitmdump = [str(MITMDUMP), "-q", "--mode", f"reverse:http://127.0.0.1:{upstream}"]
     listen = ["--listen-host", "127.0.0.1", "--listen-port"]
     bare = [*listen, str(port), "-s", str(script), "--set", f"confdir={folder}"]
-    add("mitmdump stream=True", port, mitmdump + bare)
-    for name, extra in (("tonearm, recorder off", ["--off"]), ("tonearm record", [])):
+    add(BARE, port, mitmdump + bare)
+    for name, extra in ((OFF, ["--off"]), (ON, []), ("tonearm, mitmproxy's way", ["--long"])):
         port = free_port()
         command = [sys.executable, "-m", "bench._recorder", str(upstream), str(port)]
         add(name, port, [*command, str(folder / f"shelf-{port}"), *extra])
@@ -161,92 +165,146 @@ def ask(way: Way, **spec: float) -> dict[str, float]:
     return figures | {"cpu_s": way.cpu_s() - before}
 
 
-def best(found: list[Way], rounds: int, **spec: float) -> dict[str, dict[str, float]]:
-    """Return the better of several rounds for each way, taken in turns."""
-    results: dict[str, list[dict[str, float]]] = {way.name: [] for way in found}
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The figures of all rounds, by way."""
+
+    rounds: dict[str, list[dict[str, float]]]
+
+    def median(self, way: str, figure: Figure) -> float:
+        """Return the median of a figure."""
+        return statistics.median(map(figure, self.rounds[way]))
+
+    def added(self, way: str, name: str) -> float:
+        """Return how much a way adds to a figure."""
+        pairs = zip(self.rounds[way], self.rounds[DIRECT], strict=True)
+        return statistics.median(mine[name] - direct[name] for mine, direct in pairs)
+
+    def ratio(self, way: str, other: str, figure: Figure) -> float:
+        """Return the median of the ratios of two ways, each within one round."""
+        pairs = zip(self.rounds[way], self.rounds[other], strict=True)
+        return statistics.median(ratio(figure(mine), figure(its)) for mine, its in pairs)
+
+    def added_ratio(self, way: str, other: str, name: str) -> float:
+        """Return the median of the ratios of what two ways add to a figure."""
+        rounds = zip(self.rounds[way], self.rounds[other], self.rounds[DIRECT], strict=True)
+        return statistics.median(ratio(a[name] - d[name], b[name] - d[name]) for a, b, d in rounds)
+
+
+def ratio(mine: float, its: float) -> float:
+    """Return a ratio that is no number where there is nothing to compare with."""
+    return mine / its if its > 0 else math.nan
+
+
+def take_turns(found: list[Way], rounds: int, **spec: float) -> Found:
+    """Return the figures of several rounds in which all ways take turns."""
+    figures: dict[str, list[dict[str, float]]] = {way.name: [] for way in found}
     for _ in range(rounds):
         for way in found:
-            results[way.name].append(ask(way, **spec))
-    return {
-        name: {key: min(figures[key] for figures in runs) for key in runs[0]}
-        for name, runs in results.items()
-    }
+            figures[way.name].append(ask(way, **spec))
+    return Found(figures)
 
 
-def table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """Print a table in Markdown."""
-    print(f"\n{title}\n\n| way | " + " | ".join(head) + " |")
-    print("|---" * (len(head) + 1) + "|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |", flush=True)
+def cpu_per_piece(figures: dict[str, float]) -> float:
+    """Return CPU ms per 1,000 pieces."""
+    return figures["cpu_s"] / figures["pieces"] * 1e6
 
 
-def streams(found: list[Way], number: int, pieces: int, times: int, rounds: int) -> None:
-    """Measure streams at the pace of a model."""
-    spec = {"streams": number, "pieces": pieces, "gap_s": 0.02, "times": times}
-    results = best(found, rounds, **spec)
-    direct, bare = results["direct"], results["mitmdump stream=True"]
-    rows = []
-    for name, r in results.items():
-        added = r["first_p50_ms"] - direct["first_p50_ms"]
-        bare_added = bare["first_p50_ms"] - direct["first_p50_ms"]
-        cpu, bare_cpu = r["cpu_s"] / r["pieces"] * 1e6, bare["cpu_s"] / bare["pieces"] * 1e6
-        rows.append(
-            [
-                name,
-                f"{added:.2f}",
-                f"{r['first_p99_ms'] - direct['first_p99_ms']:.2f}",
-                f"{added / bare_added:.2f}x",
-                f"{r['way_p50_ms'] - direct['way_p50_ms']:.3f}",
-                f"{r['way_p99_ms'] - direct['way_p99_ms']:.2f}",
-                f"{cpu:.0f}",
-                f"{cpu / bare_cpu:.2f}x",
-            ]
-        )
-    head = ["added TTFT p50 ms", "p99", "of bare", "added per chunk p50 ms", "p99"]
-    table(f"{number} streams, {pieces} chunks at 50/s", [*head, "CPU ms / 1,000", "of bare"], rows)
+def cpu_per_request(figures: dict[str, float]) -> float:
+    """Return CPU ms per request."""
+    return figures["cpu_s"] / figures["requests"] * 1e3
 
 
-def requests(found: list[Way], number: int, times: int, rounds: int) -> None:
-    """Measure small answers as fast as they come."""
-    results = best(found, rounds, streams=number, pieces=0, gap_s=0, times=times)
-    bare = results["mitmdump stream=True"]
-    rows = [
-        [
-            name,
-            f"{r['requests'] / r['wall_s']:.0f}",
-            f"{r['cpu_s'] / r['requests'] * 1e3:.2f}",
-            f"{r['cpu_s'] / bare['cpu_s']:.2f}x",
-        ]
-        for name, r in results.items()
+def per_s(figures: dict[str, float]) -> float:
+    """Return requests per second."""
+    return figures["requests"] / figures["wall_s"]
+
+
+HEAD = (
+    "streams",
+    "way",
+    "first piece ms",
+    "added p50",
+    "x bare",
+    "added p99",
+    "added per piece p50 ms",
+    "p99",
+    "CPU ms per 1,000",
+    "x bare",
+    "requests/s",
+    "CPU ms per request",
+    "x bare",
+)
+
+
+def row(number: int, way: str, streamed: Found, small: Found) -> list[str]:
+    """Return one line of the table."""
+    cells = [
+        f"{streamed.median(way, lambda f: f['first_p50_ms']):.2f}",
+        f"{streamed.added(way, 'first_p50_ms'):.2f}",
+        f"{streamed.added_ratio(way, BARE, 'first_p50_ms'):.2f}",
+        f"{streamed.added(way, 'first_p99_ms'):.1f}",
+        f"{streamed.added(way, 'way_p50_ms'):.3f}",
+        f"{streamed.added(way, 'way_p99_ms'):.1f}",
+        f"{streamed.median(way, cpu_per_piece):.0f}",
+        f"{streamed.ratio(way, BARE, cpu_per_piece):.2f}",
+        f"{small.median(way, per_s):.0f}",
+        f"{small.median(way, cpu_per_request):.2f}",
+        f"{small.ratio(way, BARE, cpu_per_request):.2f}",
     ]
-    head = ["requests/s", "CPU ms / request", "of bare"]
-    table(f"{number} connections, small answers", head, rows)
+    return [str(number), way, *cells]
+
+
+def show(cells: Iterable[str]) -> None:
+    """Print a line of a table in Markdown."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def measure(found: list[Way], number: int, rounds: int) -> list[str]:
+    """Print the lines for a number of streams; return what the recorder adds to its own proxy."""
+    times = 8 if number == 1 else 2
+    streamed = take_turns(found, rounds, streams=number, pieces=50, gap_s=0.02, times=times)
+    small = take_turns(found, rounds, streams=number, pieces=0, gap_s=0, times=400 // number + 5)
+    for way in found:
+        show(row(number, way.name, streamed, small))
+    return [
+        str(number),
+        f"{streamed.ratio(ON, OFF, lambda f: f['first_p50_ms']):.2f}",
+        f"{streamed.ratio(ON, OFF, lambda f: f['way_p50_ms']):.2f}",
+        f"{streamed.ratio(ON, OFF, cpu_per_piece):.2f}",
+        f"{small.ratio(ON, OFF, cpu_per_request):.2f}",
+    ]
 
 
 def memory(found: list[Way]) -> None:
     """Measure eight long requests at once; the last, for memory once taken is not given back."""
-    rows = []
+    print("\n8 requests of 20 MB at once:\n")
+    show(("way", "peak RSS MB", "answered after ms"))
+    show(["---"] * 3)
     for way in found:
         figures = ask(way, streams=8, pieces=0, gap_s=0, times=1, padding=20 << 20)
-        rows.append([way.name, f"{way.rss_mb():.0f}", f"{figures['first_p50_ms']:.0f}"])
-    table("8 requests of 20 MB at once", ["peak RSS MB", "answer p50 ms"], rows)
+        show((way.name, f"{way.rss_mb():.0f}", f"{figures['first_p50_ms']:.0f}"))
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round of each")
-    quick = parser.parse_args().quick
-    rounds, pieces = (1, 50) if quick else (2, 150)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    parser.add_argument("--quick", action="store_true", help="one round of each")
+    rounds = 1 if parser.parse_args().quick else 5
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = ways(stack, folder)
-        for number in (1, 16, 64):
-            streams(found, number, pieces, 8 if number == 1 else 2, rounds)
-        for number in (1, 16, 64):
-            requests(found, number, (200 if quick else 600) // number + 5, rounds)
+        print(
+            f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, medians of {rounds} rounds\n"
+        )
+        show(HEAD)
+        show(["---"] * len(HEAD))
+        own = [measure(found, number, rounds) for number in (1, 16, 64)]
+        print("\nRecorder on, as a multiple of off:\n")
+        show(("streams", "first piece", "per piece", "CPU per piece", "CPU per request"))
+        show(["---"] * 5)
+        for cells in own:
+            show(cells)
         memory(found)
 
 
