@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 _EVENT = re.compile(rb"\s*(?:data|event|id|retry)?:")
 _LINES = re.compile(rb"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
+# Every branch begins with a literal, so that ``re`` can look for these before it tries anything.
 _FIELD = re.compile(
-    rb'(\n)|"index"\s*:\s*(\d+)|"(content|thinking|response|reasoning|reasoning_content|text'
+    rb'\n|"index"\s*:\s*(\d+)|"(content|thinking|response|reasoning|reasoning_content|text'
     rb'|partial_json|arguments|delta|refusal)"\s*:\s*"((?:[^"\\\n]|\\[^\n])*)'
 )
 
@@ -36,11 +37,11 @@ def lanes(body: bytes) -> list[Spans]:
     index = b""
     for field in _FIELD.finditer(body):
         if field[1]:
+            index = field[1]
+        elif field[3]:
+            found[field[2], index].append(field.span(3))
+        elif field[2] is None:
             index = b""
-        elif field[2]:
-            index = field[2]
-        elif field[4]:
-            found[field[3], index].append(field.span(4))
     return [spans for spans in found.values() if len(spans) > 1]
 
 
