@@ -4,6 +4,7 @@ Order is shown by events: where a test says "before", one side waits for the oth
 """
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -477,3 +478,48 @@ def test_many_clients_at_once_get_and_leave_what_is_theirs():
         assert len({e.request.body for e in exchanges}) == 50
 
     run(scenario())
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before its first word", "in the middle"])
+def test_a_model_that_is_silent_for_hours_is_waited_for(monkeypatch, begun):
+    """Every clock of the process jumps, so that whatever limits a silence does so now."""
+    ahead_s = 0.0
+    hours_s = 3 * 60 * 60.0
+    for name in ("time", "monotonic"):
+        real = getattr(time, name)
+        monkeypatch.setattr(time, name, lambda real=real: real() + ahead_s)
+    silent, speak = asyncio.Event(), asyncio.Event()
+
+    async def ponder(exchange):
+        if begun:
+            await exchange.start()
+            await exchange.chunk(b"one\n")
+        silent.set()
+        await speak.wait()
+        if not begun:
+            await exchange.start()
+        await exchange.chunk(b"two\n")
+        await exchange.end()
+
+    async def scenario():
+        nonlocal ahead_s
+        async with (
+            Upstream(ponder) as upstream,
+            recording(upstream.address) as rec,
+            connection(rec.address) as client,
+        ):
+            await client.post("/api/chat")
+            await silent.wait()
+            if begun:
+                await client.until(b"one\n")
+            ahead_s = hours_s
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            speak.set()
+            await client.until(b"two\n")
+            await client.until(b"0\r\n\r\n")
+            return (await rec.captures.get()).exchange()
+
+    exchange = asyncio.run(asyncio.wait_for(scenario(), hours_s + LIMIT_S))
+    assert exchange.outcome is Outcome.COMPLETE
+    assert exchange.response.body.endswith(b"two\n")
