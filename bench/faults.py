@@ -3,8 +3,8 @@
 uv run python -m bench.faults [REQUESTS]
 
 The recorder is a process of its own, as ``tonearm record`` starts it. A full disk is a limit on the
-size of its files, which half of the exchanges run into; a disk that hangs is a first exchange that
-its writer never gets done with. The status is 1 if a byte differs or a loss is not counted.
+size of its files, which every conversation runs into; a disk that hangs is a first exchange that
+the writer never gets done with. The status is 1 if a byte differs or a loss is not counted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from tonearm.cassette import Shelf, load
 
 EXPECTED = ndjson(said("hel")) + ndjson(said("lo")) + ndjson(said("", done=True))
 WIDTH = 16
-LIMIT_BYTES = 20_000
+TURNS = 20
+WORDS = "and what else can you tell me about it? " * 5
+LIMIT_BYTES = 30_000
 START = "import sys; from tonearm.commands import main; sys.exit(main(sys.argv[1:]))"
 FAULTS = {
     "none": "",
@@ -44,21 +46,29 @@ filing.Filing.file = lambda self, exchange: threading.Event().wait()
 
 
 async def ask(url: str, requests: int) -> int:
-    """Return how many of so many answers are not, byte by byte, what the server sent."""
+    """Return how many of so many answers are not, byte by byte, what the server sent.
+
+    Sixteen agents ask, each in one conversation after another.
+    """
     numbers = iter(range(requests))
     wrong = 0
 
-    async def one(client: httpx.AsyncClient) -> None:
+    async def agent(client: httpx.AsyncClient) -> None:
         nonlocal wrong
+        messages: list[dict[str, str]] = []
         for n in numbers:
-            text = "long " * (LIMIT_BYTES // 4) if n % 2 else "hi"
-            body = {"model": "m", "messages": [{"role": "user", "content": text}], "seed": n}
-            response = await client.post("/api/chat", json=body)
+            if len(messages) >= 2 * TURNS:
+                messages.clear()
+            messages.append({"role": "user", "content": f"{n} {WORDS}"})
+            response = await client.post("/api/chat", json={"model": "m", "messages": messages})
             wrong += response.content != EXPECTED
+            messages.append({"role": "assistant", "content": "hello"})
 
     limits = httpx.Limits(max_connections=WIDTH)
-    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
-        await asyncio.gather(*(one(client) for _ in range(WIDTH)))
+    async with httpx.AsyncClient(
+        base_url=url, timeout=600, limits=limits, trust_env=False
+    ) as client:
+        await asyncio.gather(*(agent(client) for _ in range(WIDTH)))
     return wrong
 
 

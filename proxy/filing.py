@@ -67,6 +67,11 @@ class Filing:
         self._files: set[Path] = set()
 
     @property
+    def unsynced(self) -> int:
+        """How many exchanges were written and are not synced; any thread may ask."""
+        return sum(self._unsynced.values())
+
+    @property
     def dirty(self) -> bool:
         """Whether something was written that is not synced."""
         return bool(self._unsynced)
@@ -206,10 +211,11 @@ class Filing:
         try:
             writer.close()
         except CassetteError as err:
-            logger.error("%d exchanges are lost: %s", exchanges, err)
-            self._tally.lose(err.problem, exchanges)
-        else:
-            self._tally.keep(exchanges)
+            lost = writer.unsynced
+            logger.error("%d exchanges are lost: %s", lost, err)
+            self._tally.lose(err.problem, lost)
+            exchanges -= lost
+        self._tally.keep(exchanges)
 
 
 def _body(exchange: Exchange) -> JsonObject:

@@ -30,6 +30,9 @@ SYNC_S = 0.2
 """How long a record may wait for the disk while others follow it; one that is alone waits for
 nothing more."""
 
+LAST_S = 5.0
+"""How long a thread that is given up may take to bring what it has written onto the disk."""
+
 
 class Progress(NamedTuple):
     """How far the writer is."""
@@ -67,6 +70,7 @@ class Writer:
         self._written = 0
         self._settled = 0
         self._closed = False
+        self._given_up = False
         self._closing = threading.Event()
         self._synced_s = float("-inf")
         # A daemon, so that a disk that hangs cannot keep the process from ending.
@@ -114,8 +118,10 @@ class Writer:
         self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        if backlog := self.backlog:
-            self._tally.lose(f"not written within {timeout_s:g} s of the end", backlog)
+            self._given_up = True
+            self._thread.join(LAST_S)
+        if missing := self._items + self._filing.unsynced:
+            self._tally.lose(f"not written within {timeout_s:g} s of the end", missing)
 
     def _refuse(self, size: int) -> str | None:
         if self._closed:
@@ -131,7 +137,7 @@ class Writer:
             self._filing.read_shelf(self._is_needed)
         except Exception as err:  # the shelf may be gone, the thread must not
             logger.error("the shelf cannot be read: %s", err)
-        while (capture := self._next()) is not None:
+        while (capture := self._next()) is not None and not self._given_up:
             if self._queue.empty():
                 self._closing.wait(GATHER_S)
             self._write(capture)

@@ -227,6 +227,19 @@ def test_memory_is_bounded_while_the_disk_is_full(path, full_disk):
     assert sequences(path) == list(range(taken))
 
 
+@pytest.mark.parametrize("room", [0, 2_500, 4_000, 6_000])
+def test_what_a_full_disk_has_taken_is_known_and_counts_as_written(path, full_disk, room):
+    full_disk[0] = room
+    writer = CassetteWriter(path)
+    for _ in range(9):
+        writer.append(samples.streamed())
+    with pytest.raises(CassetteError, match="No space left"):
+        writer.close()
+
+    assert writer.unsynced == 9 - len(load(path).exchanges)
+    assert writer.unsynced > 0
+
+
 def test_closing_on_a_full_disk_is_an_error_and_gives_the_file_free(path, full_disk):
     writer = CassetteWriter(path)
     writer.append(samples.streamed())

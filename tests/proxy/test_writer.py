@@ -35,8 +35,12 @@ class Files:
         self.entered.set()
 
     @property
+    def unsynced(self):
+        return len(self.filed) - sum(self.synced)
+
+    @property
     def dirty(self):
-        return len(self.filed) > sum(self.synced)
+        return self.unsynced > 0
 
     def file(self, exchange):
         self.entered.set()
@@ -188,8 +192,50 @@ def test_a_shelf_that_takes_long_to_read_does_not_hold_up_the_end(files, tally):
     assert not tally.lost
 
 
-def test_a_disk_that_hangs_does_not_keep_the_program_from_ending(files, tally):
+def test_a_writer_that_is_too_slow_is_stopped_and_every_exchange_counted_once(files, tally):
+    """It is given up in the middle of a capture; what it has written until then it brings home."""
+    writer = Writer(files, tally)
+
+    def file(exchange):
+        files.filed.append(exchange)
+        wait_for(lambda: writer._given_up)
+
+    files.file = file
+    writer.start()
+    for _ in range(5):
+        writer.put(capture())
+    wait_for(lambda: files.filed)
+    writer.close(0.01)
+
+    assert len(files.filed) == sum(files.synced) == 1
+    assert tally.lost == {"not written within 0.01 s of the end": 4}
+
+
+def test_what_is_written_and_not_synced_at_the_end_is_counted(files, tally, monkeypatch):
+    monkeypatch.setattr("tonearm.proxy.writer.LAST_S", 0.01)
+    hanging, go = threading.Event(), threading.Event()
+
+    def sync():
+        hanging.set()
+        assert go.wait(WAIT_S)
+
+    files.sync = sync
+    writer = Writer(files, tally)
+    writer.start()
+    for _ in range(3):
+        writer.put(capture())
+    assert hanging.wait(WAIT_S)
+    writer.close(0.01)
+
+    assert tally.lost == {"not written within 0.01 s of the end": 3}
+    go.set()
+    files.sync = lambda: files.synced.append(len(files.filed) - sum(files.synced))
+    writer._thread.join(WAIT_S)
+
+
+def test_a_disk_that_hangs_does_not_keep_the_program_from_ending(files, tally, monkeypatch):
     """What is not written by then is counted."""
+    monkeypatch.setattr("tonearm.proxy.writer.LAST_S", 0.01)
     files.gate.clear()
     writer = Writer(files, tally)
     writer.start()

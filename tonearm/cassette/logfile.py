@@ -47,6 +47,9 @@ class LogFile:
         self.path = path
         self.pending = bytearray()
         """What the system has not taken yet."""
+        self.synced_bytes = 0
+        """How much of what was pending is on the disk by now."""
+        self._taken_bytes = 0
         self._failed: str | None = None
         self._name_synced = not flags
         self._lock: WriterLock | None = None
@@ -88,6 +91,11 @@ class LogFile:
         if self._fd < 0:
             raise CassetteError(self.path, "is closed")
 
+    @property
+    def appended_bytes(self) -> int:
+        """How much has been pending since the file was opened."""
+        return self._taken_bytes + len(self.pending)
+
     def write(self) -> None:
         """Hand what is pending to the system.
 
@@ -97,18 +105,26 @@ class LogFile:
         self.check()
         try:
             while self.pending:
-                del self.pending[: os.write(self._fd, self.pending)]
+                taken = os.write(self._fd, self.pending)
+                del self.pending[:taken]
+                self._taken_bytes += taken
         except OSError as err:
             raise CassetteError(self.path, f"cannot be written: {err.strerror}") from err
 
     def sync(self) -> None:
-        """Bring everything onto the disk.
+        """Bring everything onto the disk, or of what a full disk refuses at least the beginning.
 
         Raises:
             CassetteError: The disk is full or broken. A failed sync is final: nobody knows which
                 bytes the system has dropped by then.
         """
-        self.write()
+        try:
+            self.write()
+        finally:
+            if self._fd >= 0 and self._failed is None:
+                self._sync_taken()
+
+    def _sync_taken(self) -> None:
         try:
             _sync_data(self._fd)
             if not self._name_synced:
@@ -117,6 +133,7 @@ class LogFile:
         except OSError as err:
             self._failed = f"cannot be synced: {err.strerror}"
             raise CassetteError(self.path, self._failed) from err
+        self.synced_bytes = self._taken_bytes
 
     @property
     def is_open(self) -> bool:

@@ -6,6 +6,7 @@ row of whole lines with at most one torn line at its end.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -73,6 +74,14 @@ class CassetteWriter:
         """What must stand before the next line; vcrpy refuses a file that has only the header."""
         self.count = count
         """How many exchanges the file holds, those included that are not synced yet."""
+        self._ends: deque[int] = deque()
+
+    @property
+    def unsynced(self) -> int:
+        """How many exchanges were appended and are not on the disk as a whole."""
+        while self._ends and self._ends[0] <= self._file.synced_bytes:
+            self._ends.popleft()
+        return len(self._ends)
 
     @property
     def path(self) -> Path:
@@ -91,6 +100,7 @@ class CassetteWriter:
         if len(self._file.pending) >= _PENDING_LIMIT_BYTES:
             self._file.write()
         self._file.pending += self._lead + line
+        self._ends.append(self._file.appended_bytes)
         self._lead = b""
         self.count += 1
 
@@ -101,6 +111,7 @@ class CassetteWriter:
             CassetteError: The disk is full or broken. After a full disk the call can be repeated.
         """
         self._file.sync()
+        self._ends.clear()
 
     def close(self) -> None:
         """Sync, then let go of the file; further calls do nothing.
