@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cassette import samples
+from tests.cassette import longrun, samples
 from tonearm.cassette import CassetteWriter, frame, load, parts, seal, unseal
 from tonearm.cassette.format import HEADER, to_line
 from tonearm.cassette.parts import PART_BYTES, cut, join, reference
@@ -117,6 +117,18 @@ def test_a_long_agent_conversation_costs_three_kilobytes_a_turn(tmp_path, images
     assert size_on_disk(tmp_path) <= 200 * 3_000
     assert len(blobs(tmp_path)) == images
     assert len(load(sealed).exchanges) == 200
+    assert unseal(sealed).read_bytes() == plain
+
+
+def test_a_long_run_with_every_tokens_time_costs_three_kilobytes_a_turn(tmp_path):
+    """Real text, 150 tokens an answer, each with a time of its own on the wire and in the facts."""
+    path = record(tmp_path / "c.yaml", longrun.exchanges(200, tokens=150))
+    plain = path.read_bytes()
+
+    sealed = seal(path)
+
+    assert len(plain) > 200 * 200_000
+    assert size_on_disk(tmp_path) <= 200 * 3_000
     assert unseal(sealed).read_bytes() == plain
 
 

@@ -20,7 +20,21 @@ LIMIT_BYTES = 1 << 30
 
 _LEVEL = 3
 _WINDOW_LOG = 25
-"""A request finds the one before it within 32 MiB, and sealing takes no more memory than that."""
+"""A request finds the one before it within 32 MiB."""
+
+_THOROUGH_BYTES = 128 << 20
+"""Up to here a better search is worth its time: some 40 ns a byte, a fifth less on the disk."""
+
+_THOROUGH = {
+    "strategy": zstandard.STRATEGY_BTOPT,
+    "target_length": 999,
+    "min_match": 3,
+    "search_log": 6,
+    "chain_log": 24,
+    "hash_log": 22,
+}
+"""What is new in a turn are many short lines that differ in a word and in a time; level 19 packs
+them no better and takes twice as long. The tables take 80 MiB."""
 
 _SLICE_BYTES = 1024
 """A slice of a hostile frame unpacks to at most 32 MiB: four bytes can stand for 128 KiB."""
@@ -36,9 +50,10 @@ def pack(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         _LEVEL,
         source_size=size,
         window_log=_WINDOW_LOG,
-        enable_ldm=True,
+        enable_ldm=True,  # finds the history of the turn before
         write_checksum=True,
         write_content_size=True,
+        **(_THOROUGH if size <= _THOROUGH_BYTES else {}),
     )
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=size)
     try:
