@@ -48,6 +48,10 @@ class ChatFormat(Protocol):
         """Of the template's source, variant included."""
 
     @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What of ``tools`` and ``thinking`` it has words for."""
+
+    @property
     def markers(self) -> tuple[str, ...]:
         """The control tokens that an answer can hold, which a runtime has to print."""
 

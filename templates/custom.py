@@ -16,6 +16,8 @@ from tonearm.templates.gemma4.grammar import Gemma4Grammar
 from tonearm.templates.sandbox import Limits, Sandbox
 from tonearm.templates.source import Source, find
 
+_WORDS = (("tools", "tools"), ("thinking", "enable_thinking"))
+
 
 class CustomTemplate(Gemma4Grammar):
     """A template of other origin; completions are read by Gemma 4's grammar."""
@@ -33,8 +35,14 @@ class CustomTemplate(Gemma4Grammar):
         self.name = source.name
         self.sha256 = source.sha256
         self._tokens = dict(source.tokens)
+        self._capabilities = tuple(name for name, word in _WORDS if word in source.text)
         moment = now or datetime.now().astimezone()
         self._sandbox = Sandbox(source.text, now=moment.isoformat(), limits=limits or Limits())
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What of ``tools`` and ``thinking`` the template asks about."""
+        return self._capabilities
 
     def render(
         self,

@@ -30,6 +30,11 @@ class Gemma4Grammar(ABC):
         """Write the prompt of a conversation; see ``ChatFormat``."""
 
     @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What of ``tools`` and ``thinking`` its prompts have words for."""
+        return ("tools", "thinking")
+
+    @property
     def markers(self) -> tuple[str, ...]:
         """The control tokens that an answer can hold, which a runtime has to print."""
         return (CHANNEL, CHANNEL_END, CALL, CALL_END, RESPONSE, QUOTE)

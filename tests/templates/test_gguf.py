@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engines import tiny_gguf
 from tonearm.errors import UsageError
 from tonearm.templates import load
-from tonearm.templates.gguf import GgufError, read_text
+from tonearm.templates.gguf import GgufError, read_header, read_text
 
 STRING, ARRAY, U32 = 8, 9, 4
 
@@ -94,3 +97,34 @@ def test_the_user_is_told_which_file_it_is(path):
     path.write_bytes(b"GGUF")
     with pytest.raises(UsageError, match="not a readable GGUF file"):
         load(path)
+
+
+def test_the_header_of_a_model_is_what_the_format_s_own_reader_reads():
+    from gguf import GGUFReader, GGUFValueType
+
+    path = tiny_gguf()
+    theirs, ours = GGUFReader(path), read_header(path)
+
+    fields = {key: field for key, field in theirs.fields.items() if not key.startswith("GGUF.")}
+    assert list(ours.metadata) == list(fields)
+    for key, field in fields.items():
+        if field.types[0] is GGUFValueType.ARRAY:
+            assert ours.metadata[key] is None
+        else:
+            assert ours.metadata[key] == pytest.approx(field.contents())
+    assert ours.metadata["gemma4.attention.layer_norm_rms_epsilon"] == 1e-6
+    assert [(t.name, t.kind, list(t.shape)) for t in ours.tensors] == [
+        (t.name, t.tensor_type, t.shape.tolist()) for t in theirs.tensors
+    ]
+    assert ours.parameters == sum(int(t.n_elements) for t in theirs.tensors)
+
+
+@given(st.integers(0, 4000))
+@settings(max_examples=60)
+def test_a_header_that_is_cut_is_refused(size):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cut.gguf"
+        path.write_bytes(tiny_gguf().read_bytes()[:size])
+
+        with pytest.raises(GgufError):
+            read_header(path)

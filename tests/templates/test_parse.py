@@ -222,3 +222,22 @@ def test_the_format_knows_where_a_completion_begins():
     assert not format.starts_in_thinking(format.render(answered, enable_thinking=False))
     assert format.starts_in_thinking(format.render(answered, enable_thinking=True))
     assert format.parse("a<channel|>b", starts_in_thinking=True).thinking == "a"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "content", "thinking"),
+    [
+        ([" Hello", " ", "\n"], " Hello \n", ""),
+        (["<|channel>", "thought\n", " a", " ", "<channel|>", "\n", "b "], "\nb ", " a"),
+        (["<|channel>", "thought\n", "a", " "], "", "a "),
+        (["a ", "<|tool_call>", "call:f{}", "<tool_call|>"], "a ", ""),
+    ],
+)
+def test_blanks_are_kept_where_ollama_keeps_them(pieces, content, thinking):
+    """Those at the end of a thought alone go, unless it has no end."""
+    parser = Parser(blanks=True)
+
+    deltas = [delta for piece in pieces for delta in parser.feed(piece)] + parser.end()
+
+    assert "".join(delta.content for delta in deltas) == content
+    assert "".join(delta.thinking for delta in deltas) == thinking

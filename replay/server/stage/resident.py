@@ -12,12 +12,10 @@ from tonearm.canonical import JsonObject
 from tonearm.model import Pin
 from tonearm.replay.server.stage import names
 from tonearm.replay.server.stage.speech import stamp
-from tonearm.templates.gguf import Header, read_header
+from tonearm.templates.gguf import Header
 
 STOP = "<turn|>"
 """What Ollama gives every model of this architecture as its ``stop``."""
-
-CAPABILITIES = ("completion", "tools", "thinking")
 
 TEMPLATE = "{{ .Prompt }}"
 """What Ollama shows where code writes the prompts."""
@@ -53,21 +51,12 @@ class Resident:
     pin: Pin
     weights: Path | None = None
     header: Header = field(default_factory=lambda: Header({}, ()))
+    capabilities: tuple[str, ...] = ("tools", "thinking")
+    """Besides that of completing a text."""
     num_ctx: int | None = None
     """While it is loaded, tokens."""
     expires_ns: int = 0
     """When Ollama would unload it, nanoseconds since 1970."""
-
-    @classmethod
-    def of(cls, model: str, pin: Pin, weights: Path | None = None) -> Resident:
-        """Return the resident of a name, from what its arm and its file say.
-
-        Raises:
-            Refusal: No model can have the name.
-            GgufError: The file cannot be read.
-        """
-        header = read_header(weights) if weights else Header({}, ())
-        return cls(name=names.full(model), pin=pin, weights=weights, header=header)
 
     def is_called(self, model: str) -> bool:
         """Return whether a client that writes this name means the model.
@@ -87,6 +76,12 @@ class Resident:
         """When its file was changed, nanoseconds since 1970."""
         return self.weights.stat().st_mtime_ns if self.weights else 0
 
+    @property
+    def trained_ctx(self) -> int | None:
+        """The longest context that it was trained with, tokens; no longer one is any use."""
+        length = self.header.metadata.get(f"{self.pin.family}.context_length")
+        return length if isinstance(length, int) else None
+
     def tag(self) -> JsonObject:
         """Return its entry in ``/api/tags``."""
         lengths = {
@@ -101,7 +96,7 @@ class Resident:
             "size": self._size,
             "digest": self.pin.digest or "",
             "details": self._details() | known,
-            "capabilities": list(CAPABILITIES),
+            "capabilities": ["completion", *self.capabilities],
         }
 
     def ps(self) -> list[JsonObject]:
@@ -137,7 +132,7 @@ class Resident:
                 {"name": t.name, "type": _TENSOR_TYPES.get(t.kind, ""), "shape": list(t.shape)}
                 for t in self.header.tensors
             ],
-            "capabilities": list(CAPABILITIES),
+            "capabilities": ["completion", *self.capabilities],
             "modified_at": stamp(self.modified_ns),
         }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +13,13 @@ from tonearm import wire
 from tonearm.arms.base import Arm
 from tonearm.arms.engine import Engine
 from tonearm.canonical import JsonObject
-from tonearm.errors import ArmError
+from tonearm.errors import ArmError, UsageError
 from tonearm.model import ChatRequest, Pin
+from tonearm.replay.server.gojson import encode
 from tonearm.replay.server.problem import no_model_text
 from tonearm.replay.server.reply import Asked, Reply
 from tonearm.replay.server.routes import turned_away
-from tonearm.replay.server.stage import besides, forms
+from tonearm.replay.server.stage import besides, forms, names
 from tonearm.replay.server.stage.dialects import DIALECTS, translate
 from tonearm.replay.server.stage.lines import Lines, ahead
 from tonearm.replay.server.stage.manner import Manner, Plain
@@ -26,6 +29,9 @@ from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.resident import STOP, Resident
 from tonearm.replay.server.stage.speech import Clock, Scribe, Speech
 from tonearm.replay.server.stage.writing import OPENAI, refused, whole
+from tonearm.templates.gguf import GgufError, Header, read_header
+
+logger = logging.getLogger(__name__)
 
 MIN_NUM_CTX = 4
 NO_TEMPLATE = "tonearm: serve --arm writes prompts with its own template; leave template out"
@@ -35,8 +41,16 @@ class Stage:
     """A block in which an arm is open and answers as the model of a name."""
 
     def __init__(self, arm: Arm, model: str, *, clock: Clock | None = None) -> None:
+        """Take an arm and the name under which it is asked.
+
+        Raises:
+            UsageError: No model can have the name.
+        """
+        try:
+            self._name = names.full(model)
+        except Refusal as err:
+            raise UsageError(f"--model {model}: {err}; expected one such as gemma4:e2b") from err
         self._arm = arm
-        self._model = model
         self._clock = clock or Clock()
 
     async def __aenter__(self) -> Self:
@@ -44,14 +58,30 @@ class Stage:
 
         Raises:
             ArmUnavailable: It cannot run here.
+            RenderError: There is no grammar for its model.
         """
-        await self._arm.open([self._model])
-        pin = Pin(model=self._model)
-        if isinstance(self._arm, Engine):
-            pin = self._arm.pin_of(ChatRequest(body={"model": self._model}))
-        weights = self._arm.weights if isinstance(self._arm, Engine) else None
-        self._resident = Resident.of(self._model, pin, weights)
+        await self._arm.open([names.short(self._name)])
+        try:
+            self._resident = self._meet()
+        except BaseException:
+            await self._arm.close()
+            raise
         return self
+
+    def _meet(self) -> Resident:
+        """Return what is known of the arm's model."""
+        model = names.short(self._name)
+        if not isinstance(self._arm, Engine):
+            return Resident(name=self._name, pin=Pin(model=model))
+        greeting = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
+        request = ChatRequest(body=greeting)
+        return Resident(
+            name=self._name,
+            pin=self._arm.pin_of(request),
+            weights=self._arm.weights,
+            header=_header(self._arm.weights),
+            capabilities=self._arm.write(request).format.capabilities,
+        )
 
     async def __aexit__(
         self,
@@ -94,6 +124,7 @@ class Stage:
     async def _chat(self, asked: Asked, body: JsonObject, manner: Manner) -> Reply:
         scribe = self._welcome(body, chat=True, nameless=Refusal(400, "model is required"))
         messages = body.get("messages") or []
+        self._check(body)
         if not messages:
             return self._load(asked, body, manner, scribe)
         request = {"model": body["model"], "messages": messages, "tools": body.get("tools") or []}
@@ -103,6 +134,7 @@ class Stage:
     async def _generate(self, asked: Asked, body: JsonObject, manner: Manner) -> Reply:
         nameless = Refusal(404, no_model_text(""))
         scribe = self._welcome(body, chat=False, nameless=nameless)
+        self._check(body)
         raw = body.get("raw", False)
         system, prompt = body.get("system") or "", body.get("prompt") or ""
         if not prompt:
@@ -134,6 +166,14 @@ class Stage:
             raise Refusal(404, no_model_text(model))
         return Scribe(model, chat=chat, clock=self._clock)
 
+    def _check(self, body: JsonObject) -> None:
+        """Refuse what the model cannot do."""
+        able = self._resident.capabilities
+        if body.get("think") and "thinking" not in able:
+            raise Refusal(400, f"{encode(body['model']).decode()} does not support thinking")
+        if body.get("tools") and "tools" not in able:
+            raise Refusal(400, f"{self._resident.name} does not support tools")
+
     def _load(self, asked: Asked, body: JsonObject, manner: Manner, scribe: Scribe) -> Reply:
         if body.get("keep_alive") == 0:
             self._resident.unloaded()
@@ -146,14 +186,15 @@ class Stage:
 
     def _num_ctx(self, options: JsonObject) -> int:
         default = self._arm.default_num_ctx if isinstance(self._arm, Engine) else 0
-        return max(options.get("num_ctx") or default, MIN_NUM_CTX)
+        wanted = max(options.get("num_ctx") or default, MIN_NUM_CTX)
+        return min(wanted, self._resident.trained_ctx or wanted)
 
     def _part(
         self, body: JsonObject, request: JsonObject, *, raw: str | None = None, chat: bool = True
     ) -> Part:
         options: JsonObject = {"stop": [STOP]} | forms.read_options(body.get("options") or {})
         think = body.get("think")
-        thinks = True if think is None else bool(think)
+        thinks = "thinking" in self._resident.capabilities and think is not False
         return Part(
             request=ChatRequest(body=request | {"think": thinks, "options": options}),
             options=options,
@@ -208,6 +249,15 @@ async def _put(scribe: Scribe, speeches: AsyncGenerator[Speech]) -> AsyncGenerat
     async with aclosing(speeches):
         async for speech in speeches:
             yield scribe.put(speech)
+
+
+def _header(weights: Path | None) -> Header:
+    """Return what a file says of itself; one that an engine has read may be too much for us."""
+    try:
+        return read_header(weights) if weights else Header({}, ())
+    except (GgufError, OSError) as err:
+        logger.warning("%s: %s; /api/show will not tell of it", weights, err)
+        return Header({}, ())
 
 
 def _whole(asked: Asked, manner: Manner, body: JsonObject) -> Reply:

@@ -22,6 +22,7 @@ NEW = {
     "chat, empty message": NO_ROLE,
     "tags": UNKNOWN,
     "ps": UNKNOWN,
+    "ps, the longest context": UNKNOWN,
     "show": COPIED,
     "show by name": COPIED,
 }
@@ -46,6 +47,7 @@ OLD = NEW | {
     "chat, JSON, thinking": RENDERED_AGAIN,
     "chat, messages too many": HALF,
     "chat, a message too long": HALF,
+    "chat, num_ctx 1": HALF,
     "chat, too long, no shift": NO_SHIFT,
     "generate, raw": BEGIN,
     "images: no image": NO_IMAGES,

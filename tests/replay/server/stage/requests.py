@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from tests.engines import TINY_MODEL as MODEL
 
+PLAIN = "plain"
+
 ADD = {
     "type": "function",
     "function": {
@@ -178,6 +180,9 @@ REQUESTS: dict[str, Ask] = {
         options=OPTIONS | {"num_ctx": 256},
         shift=False,
     ),
+    "chat, num_ctx 1": options(num_ctx=1),
+    "chat, num_ctx 100000": options(num_ctx=100_000),
+    "ps, the longest context": Ask("GET", "/api/ps"),
     "chat, name with library": chat(model=f"library/{MODEL}"),
     "chat, name in capitals": chat(model=MODEL.upper()),
     "chat, text behind the body": post("/api/chat", f'{{"model":"{MODEL}"}} and more'),
@@ -370,3 +375,23 @@ REQUESTS: dict[str, Ask] = {
     "me": post("/api/me"),
     "delete, unknown model": Ask("DELETE", "/api/delete", b'{"model":"nope"}'),
 }
+
+
+def plain(path: str = "/api/chat", **fields: object) -> Ask:
+    """Return a request to the model that has neither tools nor thoughts."""
+    usual = {"model": PLAIN, "messages": HELLO, "stream": False}
+    return Ask("POST", path, json.dumps(usual | fields).encode())
+
+
+PLAIN_REQUESTS: dict[str, Ask] = {
+    "tools": plain(tools=[ADD]),
+    "tools, streamed": plain(tools=[ADD], stream=True),
+    "thinking": plain(think=True),
+    "thinking in words": plain(think="high"),
+    "thinking and tools": plain(think=True, tools=[ADD]),
+    "load with thinking": plain(think=True, messages=[]),
+    "generate, thinking": plain("/api/generate", prompt="Hello!", think=True),
+    "OpenAI, tools": plain("/v1/chat/completions", tools=[ADD]),
+    "Anthropic, tools": plain("/v1/messages", tools=[ANTHROPIC_ADD], max_tokens=9),
+}
+"""What a model without tools and thoughts is asked in vain."""

@@ -7,7 +7,9 @@ listed.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+from contextlib import closing
 
 import httpx
 import pytest
@@ -15,7 +17,8 @@ import pytest
 from tests.engines import OLLAMA_VERSIONS, TINY_MODEL, require, start_ollama, tiny_gguf
 from tests.replay.server.stage.differences import DIFFERENCES
 from tests.replay.server.stage.likeness import likeness
-from tests.replay.server.stage.requests import REQUESTS
+from tests.replay.server.stage.requests import PLAIN, PLAIN_REQUESTS, REQUESTS
+from tonearm import templates
 from tonearm.arms import ArmOptions, load
 from tonearm.replay.server.background import Background
 from tonearm.replay.server.stage.source import Stage
@@ -24,9 +27,13 @@ pytestmark = [pytest.mark.llama, pytest.mark.ollama]
 
 
 @pytest.fixture(scope="module")
-def stage():
+def engine():
     if importlib.util.find_spec("xllamacpp") is None:
         require("llama", "the extra `llama` is not installed")
+
+
+@pytest.fixture(scope="module")
+def stage(engine):
     arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
     with Background(Stage(arm, TINY_MODEL)) as server, connection(server.address.url) as client:
         yield client
@@ -60,6 +67,33 @@ def test_the_answer_is_that_of_ollama_or_the_difference_is_listed(real, stage, n
         assert not ours.is_like(theirs), "this difference is no more: take it off the list"
     else:
         assert ours.is_like(theirs), f"{theirs}\nis not\n{ours}"
+
+
+def test_a_model_without_tools_and_thoughts_is_asked_for_them_in_vain(real, engine, tmp_path):
+    """In Ollama its parser knows neither, here its template."""
+    _, client = real
+    create(client, PLAIN, parser="passthrough", template="{{ .Prompt }}")
+    template = tmp_path / "plain.jinja"
+    template.write_text("{% for m in messages %}{{ m['content'] }}\n{% endfor %}", encoding="utf-8")
+
+    with closing(templates.load(template)) as written:
+        arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions(template=written))
+        with Background(Stage(arm, PLAIN)) as server, connection(server.address.url) as stage:
+            ours = {name: answer(stage, ask) for name, ask in PLAIN_REQUESTS.items()}
+    theirs = {name: answer(client, ask) for name, ask in PLAIN_REQUESTS.items()}
+    client.request("DELETE", "/api/delete", json={"model": PLAIN}).raise_for_status()
+
+    assert [name for name in ours if not ours[name].is_like(theirs[name])] == []
+    assert {said.status for said in ours.values()} == {400}
+
+
+def create(client, name, **fields):
+    """Make a model of the tiny one's weights."""
+    data = tiny_gguf().read_bytes()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    client.post(f"/api/blobs/{digest}", content=data).raise_for_status()
+    body = {"model": name, "files": {"tiny.gguf": digest}, "stream": False}
+    client.post("/api/create", json=body | fields).raise_for_status()
 
 
 def test_the_table_is_long_and_every_listed_request_is_in_it():

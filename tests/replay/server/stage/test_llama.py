@@ -85,3 +85,28 @@ def test_a_prompt_is_completed_and_its_tokens_returned(client):
         "context"
         not in client.post("/api/generate", json={**body, "stream": False, "raw": True}).json()
     )
+
+
+def test_a_format_binds_the_answer(client):
+    (bound,) = chat(client, "Hello!", think=False, stream=False, format="json")
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    (named,) = chat(client, "Hello!", think=False, stream=False, format=schema)
+
+    assert isinstance(json.loads(bound["message"]["content"]), dict)
+    assert list(json.loads(named["message"]["content"])) == ["a"]
+
+
+def test_a_client_that_leaves_stops_the_engine(client):
+    """Ten thousand numbers would keep the next one waiting longer than it waits."""
+    numbers = {"type": "array", "minItems": 10_000, "items": {"type": "integer"}}
+    body = {"model": TINY_MODEL, "prompt": "Hello!", "raw": True, "format": numbers}
+
+    with client.stream(
+        "POST", "/api/generate", json={**body, "options": {"num_predict": 40_000}}
+    ) as stream:
+        lines = stream.iter_lines()
+        begun = [json.loads(next(lines)) for _ in range(100)]
+    last = chat(client, "Hello!", think=False)[-1]
+
+    assert not any(piece["done"] for piece in begun)
+    assert last["done_reason"] == "stop"
