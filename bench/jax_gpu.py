@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from gemma import gm
 from rich.console import Console
 from rich.table import Table
 
-from bench.jax_scoring import seconds
+from bench.jax_scoring import seconds as fastest
 from tests.tiny_gemma4 import checkpoint
 from tonearm.arms import _jax_config, _jax_model, _jax_pack, _jax_weights
 from tonearm.arms._jax_model import Loaded
@@ -107,7 +107,7 @@ def scoring(loaded: Loaded, tokens: int, batch: int) -> tuple[float, float]:
     """Return scored tokens/s and the FLOP that each takes, attention included."""
     scorer = Scorer(loaded)
     ids = np.random.default_rng(0).integers(300, 1600, (batch, tokens + 1)).tolist()
-    taken = seconds(lambda: _done(scorer.score([(row[:1], row[1:]) for row in ids], 5)))
+    taken = _seconds(lambda: scorer.score([(row[:1], row[1:]) for row in ids], 5))
     config = loaded.model.config
     # Two products of queries and keys, weights and values; half of them lie in the future.
     attention = 2 * config.num_heads * config.head_dim * tokens * len(config.attention_types)
@@ -132,13 +132,14 @@ def decoding(loaded: Loaded, tokens: int) -> tuple[float, float]:
         return int(np.count_nonzero(np.asarray(output.state.predicted_tokens)[0][:most]))
 
     written = sample(tokens)
-    whole, one = seconds(lambda: _done(sample(tokens))), seconds(lambda: _done(sample(1)))
+    whole, one = _seconds(lambda: sample(tokens)), _seconds(lambda: sample(1))
     read = 2 * (multiplied(loaded) + logits_weights(loaded))
     return (written - 1) / max(whole - one, 1e-9), float(read)
 
 
-def _done(_: object) -> None:
-    """Drop a result; it is on the host, so the device is done with it."""
+def _seconds(work: Callable[[], object]) -> float:
+    """Return the time of the fastest round; what work returns is on the host, so it is done."""
+    return fastest(work, time.perf_counter)
 
 
 def limits(tflops: float | None, gbps: float | None) -> Limits:
@@ -155,13 +156,13 @@ def limits(tflops: float | None, gbps: float | None) -> Limits:
 def _measured_flops() -> float:
     a = jnp.ones((SIDE, SIDE), jnp.bfloat16)
     product = jax.jit(lambda x: x @ x)
-    return 2 * SIDE**3 / seconds(lambda: product(a).block_until_ready())
+    return 2 * SIDE**3 / _seconds(lambda: product(a).block_until_ready())
 
 
 def _measured_bytes() -> float:
     a = jnp.ones(1 << 26, jnp.float32)
     copy = jax.jit(lambda x: x + 1)
-    return 2 * a.nbytes / seconds(lambda: copy(a).block_until_ready())
+    return 2 * a.nbytes / _seconds(lambda: copy(a).block_until_ready())
 
 
 def main(argv: Sequence[str]) -> int:

@@ -85,11 +85,11 @@ class Reference:
 
     def ask(self, question: str, **fields: object) -> JsonObject:
         """Ask the process itself."""
+        self._runner.run(self._process.start(os.environ))
         return self._runner.run(self._process.ask(question, fields))
 
     def repair_router(self, repaired: bool) -> None:
         """Repair the library's mixture of experts, or give back what was published."""
-        self._runner.run(self._process.start(os.environ))
         self.ask("router", repaired=repaired)
         self._open = None
 

@@ -240,6 +240,17 @@ def test_weights_may_lie_on_several_devices(reference, checkpoint):
     assert spread.decoded.completion == one.decoded.completion
 
 
+@pytest.mark.parametrize(
+    ("name", "billions"), [("E2B", 4.65), ("E4B", 7.52), ("26B_A4B", 25.2), ("31B", 30.7)]
+)
+def test_published_models_are_known_by_name_and_by_their_config(reference, name, billions):
+    """Neither weights nor memory are needed to see that a ``config.json`` gives the same model."""
+    found = reference.ask("published", name=name)
+
+    assert found["differences"] == []
+    assert found["parameters"] / 1e9 == pytest.approx(billions, rel=5e-3)
+
+
 def test_an_orbax_checkpoint_is_read(reference, checkpoint, tmp_path):
     draft = Draft(arm="b", completion=CALL)
     expected = log_probs(judged(reference, checkpoint, draft))

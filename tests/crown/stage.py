@@ -25,9 +25,9 @@ TAPES = Path(__file__).parent.parent / "data" / "bakeoff"
 PLAIN, THINKING = TAPES / "plain.yaml.zst", TAPES / "thinking.yaml.zst"
 
 
-def plan_of(*tapes: Path, every: int = 1) -> Plan:
-    """Return the turns of some tapes; with ``every=5`` one conversation of each kind of task."""
-    plan = load_plan(tapes)
+def plan_of(tape: Path, every: int = 1) -> Plan:
+    """Return the turns of a tape; with ``every=5`` one conversation of each kind of task."""
+    plan = load_plan([tape])
     few = tuple(turn for turn in plan.turns if turn.conversation % every == 0)
     return replace(plan, turns=few)
 
