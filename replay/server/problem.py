@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from tonearm.canonical import JsonObject
-from tonearm.replay.server.reply import Plain, json_reply
+from tonearm.replay.server.reply import UNCODED, Plain, json_reply
 
 _TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
@@ -13,7 +13,9 @@ _TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 def problem(path: str, status: int, text: str) -> Plain:
     """Return an error of the kind that the endpoint's clients understand.
 
-    Names of the types: ollama:openai/openai.go and ollama:anthropic/anthropic.go@v0.33.0.
+    Names of the types: ollama:openai/openai.go and ollama:anthropic/anthropic.go@v0.33.0. Under
+    ``/v1`` a request that is refused as wrong gets another header than other errors do, and they
+    end in a line break.
     """
     kind = _TYPES.get(status, "api_error")
     body: JsonObject
@@ -25,6 +27,8 @@ def problem(path: str, status: int, text: str) -> Plain:
         body = {"error": {"message": text, "type": kind, "param": None, "code": None}}
     else:
         body = {"error": text}
+    if path.startswith("/v1/") and status != 400:
+        return json_reply(body, status, kind=UNCODED, end=b"\n")
     return json_reply(body, status)
 
 

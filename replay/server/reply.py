@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 from tonearm.canonical import Json
 
 JSON = "application/json; charset=utf-8"
+UNCODED = "application/json"
+"""What Ollama calls most of its JSON under ``/v1``."""
 TEXT = "text/plain"
 
 UNCHUNKED_BYTES = 2048

@@ -15,13 +15,11 @@ from tonearm.canonical import Json, JsonObject
 from tonearm.errors import WireError
 from tonearm.replay.server.lineup import Lineup, show
 from tonearm.replay.server.problem import no_model, problem
-from tonearm.replay.server.reply import Asked, Plain, json_reply, text_reply
+from tonearm.replay.server.reply import UNCODED, Asked, Plain, json_reply, text_reply
 from tonearm.replay.server.routes import turned_away
 
 NOT_RECORDED = "Tonearm-Not-Recorded"
 """Header field that names what a real answer has and this one cannot have."""
-
-_OPENAI = "application/json"
 
 
 def utc_now() -> datetime:
@@ -118,7 +116,7 @@ def _openai(name: str) -> JsonObject:
 
 
 def _openai_reply(value: Json) -> Plain:
-    return json_reply(value, fields=((NOT_RECORDED, "created"),), kind=_OPENAI, end=b"\n")
+    return json_reply(value, fields=((NOT_RECORDED, "created"),), kind=UNCODED, end=b"\n")
 
 
 def _says_something(path: str, body: JsonObject) -> bool:

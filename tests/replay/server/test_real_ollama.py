@@ -1,87 +1,126 @@
-"""The same client program against a real Ollama and against the recording of it."""
+"""The same client program against a real Ollama and against the recording of it.
+
+The programs in ``tests/clients`` print every object that their client gives them. Each runs behind
+``tonearm record``, then again where ``tonearm serve`` is all there is, and prints the same.
+"""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from tests.engines import OLLAMA_VERSION, Ollama, ollama_binary
-from tonearm.cassette import Shelf, find, load
-from tonearm.replay.server.background import Background
-from tonearm.replay.server.loading import load_stock
-from tonearm.replay.server.recordings import Recordings
+from tests.clients.installed import program
+from tests.engines import OLLAMA_VERSION, ollama_binary
+from tonearm.cassette import Shelf, load
+from tonearm.proxy.address import parse_upstream
 
-pytestmark = pytest.mark.ollama
+pytestmark = [
+    pytest.mark.ollama,
+    pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX"),
+]
 
 LIMIT_S = 120.0
+TONEARM = (sys.executable, "-m", "tonearm")
+ANYWHERE = ("--listen", "127.0.0.1:0")
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a place.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
-    },
-}
-
-CLIENT = f"""
-import json, sys, ollama
-
-TOOL = {TOOL!r}
-MODEL = sys.argv[1]
-OPTIONS = {{"num_predict": 24, "temperature": 0, "seed": 1}}
-
-def say(value):
-    print(json.dumps(value.model_dump(), sort_keys=True))
-
-with ollama.Client() as client:
-    history = [{{"role": "user", "content": "What is the weather in Paris?"}}]
-    for turn in range(2):
-        parts = list(client.chat(MODEL, history, tools=[TOOL], options=OPTIONS, stream=True))
-        for part in parts:
-            say(part)
-        text = "".join(part.message.content or "" for part in parts)
-        history += [{{"role": "assistant", "content": text}}, {{"role": "user", "content": "Why?"}}]
-    say(client.chat(MODEL, history, options=OPTIONS, think=False))
-    say(client.generate(MODEL, "Once upon a time", options=OPTIONS))
-    for part in client.generate(MODEL, "Once", options=OPTIONS, stream=True, logprobs=True):
-        say(part)
-    for request in ({{"model": "nope"}}, {{"think": "much"}}, {{"options": {{"seed": "x"}}}}):
-        try:
-            client.chat(**{{"model": MODEL, "messages": history}} | request)
-        except ollama.ResponseError as err:
-            print(err.status_code, err.error)
-"""
+PROGRAMS = [
+    ("ollama", "ollama_sync.py"),
+    ("ollama", "ollama_async.py"),
+    ("node", "ollama.mjs"),
+    ("openai", "openai_v1.py"),
+    ("anthropic", "anthropic_v1.py"),
+    ("langchain-ollama", "langchain_chat.py"),
+    ("litellm", "litellm_chat.py"),
+    ("pydantic-ai", "pydantic_agent.py"),
+    ("curl", "curl.sh"),
+]
 
 
-@pytest.fixture(scope="module")
-def recorded(ollama: Ollama, tmp_path_factory):
-    """A shelf on which a client's talk to a real server stands, and what the client printed."""
-    shelf = tmp_path_factory.mktemp("shelf")
-    return shelf, record(ollama, shelf, program(ollama.model))
+@pytest.mark.parametrize(("group", "name"), PROGRAMS, ids=[name for _, name in PROGRAMS])
+def test_a_client_cannot_tell_recordings_from_ollama(ollama, tmp_path, group, name):
+    """Every field of what it gets: times, counts and ids are those of the recording."""
+    command = [*program(group, name), ollama.model]
+
+    printed = record(ollama, tmp_path, command)
+
+    with served(tmp_path) as url:
+        assert output(command, **parse_upstream(url).variables).splitlines() == printed.splitlines()
+    assert len(printed.splitlines()) >= 3
+
+
+def test_ollamas_own_command_cannot_tell(ollama, tmp_path):
+    """With the requests that it makes before and beside the one for an answer."""
+    shelf = tmp_path / "shelf"
+    env = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    run, listed, loaded, shown = (
+        [str(ollama_binary(OLLAMA_VERSION)), *words]
+        for words in (("run", ollama.model, "hi"), ("list",), ("ps",), ("show", ollama.model))
+    )
+
+    printed = record(ollama, shelf, run, **env)
+    real = [output(command, OLLAMA_HOST=ollama.url, **env) for command in (listed, loaded, shown)]
+    with served(shelf) as url:
+        again = output(run, OLLAMA_HOST=url, **env)
+        found = [output(command, OLLAMA_HOST=url, **env) for command in (listed, loaded, shown)]
+
+    assert again == printed
+    assert printed.strip()
+    for ours, theirs in zip(found[:2], real[:2], strict=True):  # sizes and ages are not recorded
+        assert [row.split()[:2] for row in ours.splitlines()] == [
+            row.split()[:2] for row in theirs.splitlines()
+        ]
+    assert " 4096 " in found[1]
+    ours, theirs = map(sections, (found[2], real[2]))
+    known = {name: value for name, value in ours["Model"].items() if value}
+    assert known.items() <= theirs["Model"].items()
+    assert known.keys() >= {"architecture", "parameters"}
+    assert (ours["Capabilities"], ours["Parameters"]) == (
+        theirs["Capabilities"],
+        theirs["Parameters"],
+    )
+
+
+def sections(text):
+    """Return what ``ollama show`` prints, by section and first word."""
+    found = {}
+    for block in text.strip().split("\n\n"):
+        title, *lines = block.splitlines()
+        rows = (line.strip().partition("  ") for line in lines)
+        found[title.strip()] = {name: value.strip() for name, _, value in rows}
+    return found
 
 
 def record(ollama, shelf, command, **env):
     """Run a client program through the recorder, and return what it printed."""
-    args = ("--upstream", ollama.url, "--listen", "127.0.0.1:0", "--shelf", str(shelf))
-    return output([sys.executable, "-m", "tonearm", "record", *args, "--", *command], **env)
+    args = ("--upstream", ollama.url, *ANYWHERE, "--shelf", str(shelf))
+    return output([*TONEARM, "record", *args, "--", *command], **env)
 
 
-def ran(command, server, **env):
-    """Run a client program of the server, and return what it printed."""
-    return output(command, **server.address.variables, **env)
+@contextmanager
+def served(shelf):
+    """Serve a shelf; all of it has to be asked for, and nothing else."""
+    command = [*TONEARM, "serve", shelf, *ANYWHERE, "--speed", "instant", "--strict"]
+    with (shelf / "log").open("w+b") as log:
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        try:
+            yield server.stdout.readline().decode().strip()
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=LIMIT_S)
+        log.seek(0)
+        assert server.returncode == 0, log.read().decode()
 
 
 def output(command, **env):
+    """Return what a command prints."""
     done = subprocess.run(
         command,
         env=os.environ | {"NO_PROXY": "127.0.0.1"} | env,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=LIMIT_S,
         check=False,
@@ -90,34 +129,12 @@ def output(command, **env):
     return done.stdout.decode()
 
 
-def program(model):
-    return [sys.executable, "-c", CLIENT, model]
+def test_every_byte_is_that_of_the_recording(ollama, tmp_path):
+    """On every endpoint, errors included."""
+    record(ollama, tmp_path, [*program("curl", "curl.sh"), ollama.model])
+    exchanges = [exchange for path in Shelf(tmp_path).paths() for exchange in load(path).exchanges]
 
-
-@pytest.fixture
-def server(recorded):
-    """A server of that shelf."""
-    shelf, _ = recorded
-    stock = load_stock(find([shelf]))
-    with Background(Recordings(stock)) as running:
-        running.recordings = list(stock.repertoire)
-        yield running
-
-
-def test_a_client_gets_the_same_objects(recorded, server, ollama):
-    """Every field of them: times, counts and ids are those of the recording."""
-    _, printed = recorded
-
-    assert ran(program(ollama.model), server) == printed
-    assert len(printed.splitlines()) > 10
-    assert all(recording.served for recording in server.recordings)
-
-
-def test_every_byte_is_that_of_the_recording(recorded, server):
-    shelf, _ = recorded
-    exchanges = [exchange for path in Shelf(shelf).paths() for exchange in load(path).exchanges]
-
-    with httpx.Client(base_url=server.address.url, trust_env=False) as client:
+    with served(tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as client:
         for exchange in exchanges:
             path = exchange.request.uri.split("/", 3)[3]
             answer = client.post(f"/{path}", content=exchange.request.body)
@@ -127,37 +144,4 @@ def test_every_byte_is_that_of_the_recording(recorded, server):
                 (name.encode(), value.encode()) for name, value in sent.headers
             ]
             assert answer.content == sent.body
-
-
-def test_ollamas_own_command_lists_and_shows(server, ollama, tmp_path):
-    """Its digest, context and capabilities come from the pins."""
-
-    def command(*words):
-        program = [str(ollama_binary(OLLAMA_VERSION)), *words]
-        return ran(program, server, HOME=str(tmp_path), USERPROFILE=str(tmp_path))
-
-    with httpx.Client(base_url=ollama.url, trust_env=False) as client:
-        (model,) = [
-            m for m in client.get("/api/tags").json()["models"] if m["name"] == ollama.model
-        ]
-    assert model["digest"][:12] in command("list")
-    assert ollama.model in command("ps")
-    shown = command("show", ollama.model)
-    assert "gemma4" in shown
-    assert "thinking" in shown
-    assert "num_thread" in shown
-
-
-def test_ollamas_own_command_runs_a_model(ollama, tmp_path):
-    """With the requests that it makes before and beside the one for an answer."""
-    words = [str(ollama_binary(OLLAMA_VERSION)), "run", ollama.model, "hi"]
-    homes = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
-
-    printed = record(ollama, tmp_path / "shelf", words, **homes)
-
-    stock = load_stock(find([tmp_path / "shelf"]))
-    source = Recordings(stock)
-    with Background(source) as running:
-        assert ran(words, running, **homes) == printed
-    assert printed.strip()
-    assert (source.ledger.misses, stock.repertoire.unasked()) == ([], [])
+    assert len({exchange.request.uri for exchange in exchanges}) == 7
