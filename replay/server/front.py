@@ -15,6 +15,7 @@ from collections.abc import Callable
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
@@ -70,6 +71,7 @@ class Front:
             request_factory=self._request,
             handler_cancellation=True,  # a client that leaves ends its answer
             access_log=None,
+            logger=_http_logger,
             auto_decompress=False,
             max_line_size=HEADER_LIMIT_BYTES,
             max_field_size=HEADER_LIMIT_BYTES,
@@ -137,7 +139,9 @@ class Front:
             self._busy -= 1
             if not self._busy:
                 self._idle.set()
-        return _KEPT if request.keep_alive and not outlet.closing else _CLOSED
+        # What is still to come of a body that was refused must not be taken for a request.
+        kept = request.keep_alive and request.content.is_eof() and not outlet.closing
+        return _KEPT if kept else _CLOSED
 
     async def _serve(
         self, request: web.BaseRequest, outlet: ClientOutlet, refusal: Reply | None
@@ -187,6 +191,17 @@ class Front:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return await request.read()
+
+
+def _without_content(record: logging.LogRecord) -> bool:
+    """Leave out of a complaint about bad HTTP what was sent: it may be somebody's prompt."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.msg, record.exc_info = f"{record.msg}: this is no HTTP", None
+    return True
+
+
+_http_logger = logging.getLogger(f"{__name__}.http")
+_http_logger.addFilter(_without_content)
 
 
 class _Sent(web.StreamResponse):

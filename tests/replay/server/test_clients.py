@@ -175,29 +175,3 @@ def test_aiohttp_sees_the_chunks_that_were_recorded(url):
     chunks, answer = asyncio.run(talk())
     assert chunks == samples.streamed().response.body.splitlines(keepends=True)
     assert answer == samples.whole().response.body
-
-
-def test_a_thousand_clients_at_once_get_their_own_answers(tmp_path):
-    exchanges = [streamed(asks(f"q{n}"), line(f"a{n}"), last()) for n in range(1_000)]
-
-    async def ask(session, url, n):
-        async with session.post(f"{url}/api/chat", json=asks(f"q{n}")) as response:
-            return (await response.read()).startswith(line(f"a{n}"))
-
-    async def talk(url):
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            return await asyncio.gather(*(ask(session, url, n) for n in range(1_000)))
-
-    many_files()
-    with served(tmp_path, *exchanges) as url:
-        assert all(asyncio.run(talk(url)))
-
-
-def many_files():
-    """Raise the limit of open files: both ends of every connection are in this process."""
-    resource = pytest.importorskip("resource", reason="Windows has no such limit")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 4_096:
-        pytest.skip(f"only {hard} files may be open here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4_096), hard))

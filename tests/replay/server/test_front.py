@@ -252,7 +252,22 @@ def test_a_source_that_fails_is_an_error_and_not_the_end(caplog):
     assert "POST /api/chat failed" in caplog.text
 
 
-def test_what_is_no_http_is_refused(tmp_path):
+def test_what_is_no_http_is_refused_and_not_logged(tmp_path, caplog):
+    """The rest of a body that was given a wrong length is somebody's prompt."""
+
+    async def scenario():
+        async with wired(tmp_path, whole(asks("hi"))) as (_, client):
+            await client.send(post())
+            await response(client)
+            await client.send(b"my secret\r\n\r\n")
+            return await client.reader.read()
+
+    assert b" 400 " in run(scenario())
+    assert "this is no HTTP" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_another_protocol_is_refused(tmp_path):
     async def scenario():
         async with wired(tmp_path, whole(asks("hi"))) as (server, client):
             await client.send(b"\x16\x03\x01 hello\r\n\r\n")
