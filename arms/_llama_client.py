@@ -41,6 +41,10 @@ class LlamaClient:
         facts: JsonObject = listing["data"][0]["meta"]
         return facts
 
+    async def ready(self) -> None:
+        """Wait until the engine's own thread works; other questions are answered without it."""
+        await self._ask("GET", "/lora-adapters")
+
     async def tokenize(self, text: str) -> list[tuple[int, str]]:
         """Return the token ids of a text and the text of each; nothing is added.
 

@@ -56,6 +56,17 @@ class LlamaServer:
         Raises:
             ArmUnavailable: The library is missing, or cannot read the file.
         """
+        opening = asyncio.ensure_future(self._open())
+        try:
+            await asyncio.shield(opening)
+        except BaseException:
+            # Whoever is cancelled waits as well: the library hangs for ever when it is to end an
+            # engine whose thread has not begun to work.
+            await asyncio.wait([opening])
+            await self.close()
+            raise
+
+    async def _open(self) -> None:
         self._server = await asyncio.to_thread(self._load)
         self._client = LlamaClient(
             self._arm,
@@ -63,6 +74,7 @@ class LlamaServer:
             timeout_s=self._timeout_s,
             headers={"Authorization": f"Bearer {self._key}"},
         )
+        await self._client.ready()
         self.facts = await self._client.facts()
         self.num_ctx = self.facts["n_ctx"]
 

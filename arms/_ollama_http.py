@@ -54,7 +54,7 @@ class OllamaServer:
             tags = await self._get("/api/tags")
             for model in models:
                 await self._look_up(model, version, tags)
-        except (ArmError, ArmUnavailable):
+        except BaseException:  # a cancellation too
             await self.close()
             raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
 import sys
 
 import pytest
@@ -114,6 +115,36 @@ def test_markers_survive_a_file_that_types_them_as_control_tokens(engine):
 
     assert take.decoded.completion == CALL
     assert [c.name for c in take.answer.tool_calls] == ["add"]
+
+
+HASTY = """
+import asyncio, sys
+from tonearm.arms import ArmOptions, load
+
+async def main():
+    for n in range(20):
+        arm = load(f"llama-cpp={sys.argv[1]}", ArmOptions())
+        opening = asyncio.create_task(arm.open(["m"]))
+        if n % 2:
+            await asyncio.sleep(0)
+            opening.cancel()
+        await asyncio.wait([opening])
+        assert opening.cancelled() == bool(n % 2)
+        await arm.close()
+
+asyncio.run(main())
+"""
+
+
+@llama
+def test_an_engine_that_is_closed_or_cancelled_at_once_ends(engine):
+    """In a process of its own: what the library does not end, nobody can."""
+    command = [sys.executable, "-X", "dev", "-c", HASTY, str(tiny_gguf())]
+
+    done = subprocess.run(command, timeout=120, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "Unclosed" not in done.stderr
 
 
 @llama
