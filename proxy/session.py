@@ -8,7 +8,8 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from tonearm.proxy.underway import UnderWay
 from tonearm.proxy.writer import Writer
 
 if TYPE_CHECKING:
-    from tonearm.proxy.metrics import Delay, MetricsServer
+    from tonearm.proxy.metrics import Delay
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,7 @@ def record(settings: Settings, command: Sequence[str], say: Callable[[str], None
     try:
         code = asyncio.run(run.serve(command))
     finally:
-        run.writer.close(FLUSH_S)
-        run.under_way.close(NOTE_S)
-        run.note.update_within(NOTE_S)
+        run.close()
     return Result(code=code, tally=run.tally, address=run.address)
 
 
@@ -115,6 +114,26 @@ class Result:
     tally: Tally
     address: Address
     """Where the recorder listened."""
+
+
+@asynccontextmanager
+async def recording(settings: Settings) -> AsyncIterator[Result]:
+    """Record what a block on the caller's own event loop sends to the address that it is given.
+
+    When the block has ended, what was recorded is on the shelf.
+
+    Raises:
+        CaptureError: The recorder cannot start.
+        RedactionError: The key or the rules of the shelf's redaction cannot be used.
+    """
+    prepare(settings.shelf)
+    run = _Run(settings, logger.info)
+    try:
+        async with run.listening():
+            yield Result(code=0, tally=run.tally, address=run.address)
+            await run.finish()
+    finally:
+        await asyncio.to_thread(run.close)
 
 
 def prepare(shelf: Path) -> None:
@@ -164,13 +183,27 @@ class _Run:
             gate=gate,
         )
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        self.address = await self._proxy.start()
+        self.writer.start()
+        self.under_way.start()
+        try:
+            yield
+        finally:
+            await self._proxy.stop()
+
+    async def finish(self) -> None:
+        await self._proxy.drain(COMMAND_GRACE_S, asyncio.Event())
+
+    def close(self) -> None:
+        self.writer.close(FLUSH_S)
+        self.under_way.close(NOTE_S)
+        self.note.update_within(NOTE_S)
+
     async def serve(self, command: Sequence[str]) -> int:
         with Interrupts() as interrupts:
-            self.address = await self._proxy.start()
-            self.writer.start()
-            self.under_way.start()
-            metrics = await self._show_figures()
-            try:
+            async with self.listening(), self._figures():
                 await self._greet()
                 if command:
                     env = child.environment(
@@ -183,15 +216,13 @@ class _Run:
                 else:
                     code = await self._wait(interrupts)
                 await self._drain(interrupts, COMMAND_GRACE_S if command else SERVER_GRACE_S)
-            finally:
-                await self._proxy.stop()
-                if metrics is not None:
-                    await metrics.stop()
         return code
 
-    async def _show_figures(self) -> MetricsServer | None:
+    @asynccontextmanager
+    async def _figures(self) -> AsyncIterator[None]:
         if self._settings.metrics is None:
-            return None
+            yield
+            return
         from tonearm.proxy.metrics import MetricsServer, exposition
 
         def text(delay: Delay) -> str:
@@ -199,13 +230,12 @@ class _Run:
             return exposition(self.tally, delay, backlog=backlog, backlog_bytes=size)
 
         metrics = MetricsServer(self._settings.metrics, text)
-        try:
-            address = await metrics.start()
-        except CaptureError:
-            await self._proxy.stop()
-            raise
+        address = await metrics.start()
         self._say(f"figures for Prometheus at {address.url}/metrics")
-        return metrics
+        try:
+            yield
+        finally:
+            await metrics.stop()
 
     async def _greet(self) -> None:
         url, shelf = self._settings.upstream.url, self._settings.shelf
