@@ -20,6 +20,12 @@ class FakeTools:
         self.declarations = tuple(declarations)
         self._results = {_key(call): result for call, result in results}
 
+    def declared(self, declarations: Sequence[JsonObject]) -> FakeTools:
+        """Return the same tools with other declarations."""
+        tools = FakeTools(declarations, ())
+        tools._results = self._results
+        return tools
+
     def call(self, call: ToolCall) -> str:
         """Return the text that a tool answers with; a call that nobody foresaw is no failure."""
         return self._results.get(_key(call), NOT_FOUND)

@@ -217,7 +217,8 @@ def print_text(summary: Report, stream: TextIO) -> None:
             line(_row_text(row), STYLES[row.verdict.outcome])
     shown = [row for row in summary.rows if row.verdict.outcome is Outcome.DIVERGED]
     for row in shown[:EXAMPLES]:
-        _print_findings(row, line)
+        assert row.verdict.decisive is not None, "a divergence rests on a comparison"
+        print_findings(row.key, row.verdict.decisive, line)
     if len(shown) > EXAMPLES:
         line(f"{len(shown) - EXAMPLES} more diverged: --format json has them all")
     for skip in summary.skipped:
@@ -262,10 +263,15 @@ def _unseen(comparison: Comparison, finding: Finding) -> str:
     return f" ({' and '.join(before)} not visible on both sides)" if before else ""
 
 
-def _print_findings(row: Row, line: Callable[..., None]) -> None:
-    comparison = row.verdict.decisive
-    assert comparison is not None, "a divergence rests on a comparison"
-    line(f"\n{row.key}", "bold")
+def print_findings(key: str, comparison: Comparison, line: Callable[..., None]) -> None:
+    """Print all that differs between two takes of a turn.
+
+    Args:
+        key: The turn.
+        comparison: What to print.
+        line: Takes lines, each with the style in which it is printed.
+    """
+    line(f"\n{key}", "bold")
     for finding in comparison.findings:
         cause = f" [{finding.cause}]" if finding.cause else ""
         line(f"  {finding.layer}{cause}: {one_line(finding.summary, 400)}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.engines import OLLAMA_VERSION, Ollama, start_ollama
+from tests.engines import OLLAMA_VERSION, ROOT, Ollama, start_ollama
 from tests.reference import Reference, start_reference
 
 # The same examples in every run; HYPOTHESIS_PROFILE=default looks for new ones.
@@ -48,3 +51,19 @@ def reference() -> Iterator[Reference]:
     """The JAX reference in a process of its own."""
     with start_reference() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """The program that builds, locks and installs."""
+    program = os.environ.get("UV") or shutil.which("uv")
+    return program or pytest.skip("no uv here: these checks run under `uv run pytest`")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, uv: str) -> Path:
+    """The package as it is published, built from the sdist, so that what that lacks is missed."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([uv, "build", "--quiet", "--out-dir", out, ROOT], check=True)
+    (path,) = out.glob("*.whl")
+    return path

@@ -10,6 +10,7 @@ TonearmError
 ├── RedactionError           a key or a rule of redaction cannot be used
 ├── CaptureError             the recorder could not start or recorded nothing
 ├── NothingToTest            there is no turn to replay
+├── DemoError                the demo did not find what it had broken
 └── ArmError                 an arm could not produce a take
     └── ArmUnavailable       it cannot run here at all (no server, no model, no extra)
 
@@ -89,6 +90,12 @@ class NothingToTest(TonearmError):
     """There is no exchange or turn to work on."""
 
     exit_code = EXIT_NOTHING
+
+
+class DemoError(TonearmError):
+    """The demo found something else than what it had broken."""
+
+    exit_code = EXIT_DIVERGED
 
 
 class ArmError(TonearmError):

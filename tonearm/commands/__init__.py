@@ -24,6 +24,7 @@ COMMANDS = (
     "seal",
     "unseal",
     "bakeoff",
+    "demo",
     "render",
     "parse",
     "compare-calls",
