@@ -128,7 +128,7 @@ def main() -> int:
     share = changed.total() / count
     console.print(f"harmless: {changed.total()} of {count} changed ({share:.2%})", dict(+changed))
 
-    console.print("\nforms that the rules were not made for:")
+    console.print("\nkeys of many more issuers, places of many more tools:")
     total, stays = recall(wild.planted(args.seed, args.rounds))
     all_in = ("all", "all")
     by_kind = {kind: n for (group, kind), n in stays.items() if group == "kind" and n}

@@ -71,8 +71,8 @@ def test_of_a_hundred_harmless_texts_at_most_one_is_touched():
     assert len(touched) <= len(items) / 100, touched
 
 
-def test_of_what_nobody_tuned_for_next_to_all_is_found():
-    """Two of forty ways to give a password are known to be missed; see docs/redaction.md."""
+def test_of_many_more_forms_and_places_next_to_all_are_found():
+    """Two of forty ways to give a password are known to be missed."""
     items = list(wild.planted(SEED, 2))
     stayed = [(item.kind, item.carrier) for item in items if leaks(item, redacted(item))]
 
@@ -80,7 +80,7 @@ def test_of_what_nobody_tuned_for_next_to_all_is_found():
     assert len(stayed) <= len(items) * 0.05, stayed
 
 
-def test_of_what_nobody_tuned_for_next_to_nothing_is_touched():
+def test_of_what_looks_like_these_next_to_nothing_is_touched():
     items = list(wild.harmless(SEED, 3))
     touched = [(item.kind, item.carrier) for item in items if redacted(item) != item.text]
 

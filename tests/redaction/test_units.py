@@ -34,6 +34,16 @@ def test_every_message_is_a_part():
     assert max(part.count(b'"content"') for part in parts) == 1
 
 
+def test_a_history_that_grows_has_the_parts_that_it_had():
+    messages = [{"role": "user", "content": f"{n} " + "x" * 900} for n in range(4)]
+    shorter, longer = (json.dumps({"messages": messages[:n], "n": 1}).encode() for n in (3, 4))
+
+    old = [shorter[a:b] for a, b in units(shorter)]
+    new = {longer[a:b] for a, b in units(longer)}
+
+    assert sum(len(part) for part in old if part in new) == len(shorter)
+
+
 def test_a_short_body_is_one_part():
     assert units(b'{"messages": [1, 2]}') == [(0, 20)]
 

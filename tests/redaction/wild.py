@@ -1,8 +1,7 @@
 """More secrets and more that is harmless, in the forms of providers, tools and files of the day.
 
 What ``generator`` plants are the kinds that the redaction must know. This is what else passes an
-agent: the formats are those that their issuers and tools document. It shows how far the rules reach
-beyond what they were made for.
+agent: the formats are those that their issuers and tools document.
 """
 
 from __future__ import annotations

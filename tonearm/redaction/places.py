@@ -14,12 +14,14 @@ from tonearm.redaction.linear import Match, compile_bytes
 from tonearm.redaction.view import View, joined
 
 _PASSWORD = (
-    rb"pass(?:word|wd|phrase|code)|passwort|pwd|\bpass\b|(?:\b|_)pw\b|mot de passe|wachtwoord"
-    rb"|requirepass|senha" + "|contraseña|hasło|пароль|密码|密碼|パスワード|비밀번호".encode()
+    rb"pass(?:word|wd|phrase|code)|passwort|pwd|(?:\b|_)pass\b|\bpsk\b|(?:\b|_)pw\b"
+    rb"|mot de passe|wachtwoord|requirepass|bindpw|senha"
+    + "|contraseña|hasło|пароль|密码|密碼|パスワード|비밀번호".encode()
 )
 _TOKEN = (
     rb"secret|token|credential|(?:api|access|auth|account|private|encryption|signing|ssh|master"
     rb"|subscription|shared|session|license|client|app|service)[ _.-]?key|--key"
+    rb"|(?-i:[A-Z0-9]_(?:KEY|PAT)\b)"
 )
 _ASSIGNED = (
     rb"(?i)(?:" + _PASSWORD + rb"|" + _TOKEN + rb")[\w.-]*(?:[ \t](?:for|of)[ \t][\w.@-]+)?"
@@ -38,7 +40,7 @@ _NAME = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _LONGEST_NAME = 64
 _SAYS = re.compile(rb"(?i)(?:[:=>|]|\xef\xbc\x9a)\s*$|\bis:?\s$")
 _TAG = re.compile(rb"[^=]>$")
-_COMMANDS = re.compile(rb"[A-Z][A-Z0-9]*_[A-Z0-9_]*[ \t]$|requirepass[ \t]$")
+_COMMANDS = re.compile(rb"[A-Z][A-Z0-9]*_[A-Z0-9_]*[ \t]$|(?:requirepass|bindpw)[ \t]$")
 """Names that a value may follow after a space: of the environment, and in some files."""
 _NOT_A_SECRET = re.compile(
     rb"(?i)(?:name|[._-]id|Id|path|file|url|uri|ref|type|version|arn|hint|policy|length|count|label"

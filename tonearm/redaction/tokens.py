@@ -87,7 +87,7 @@ _FORMS: tuple[tuple[str, bytes, bytes] | tuple[str, bytes, bytes, Check], ...] =
     ),
     (
         "service_token",
-        rb"nfp_|rubygems_|fw_|CCI(?:PAT|PRJ)_|bk[au]a_|pscale_(?:tkn|pw|oauth)_|xkeysib-|xsmtpsib-|CFPAT-|pul-|key-"
+        rb"nfp_|aio_|rubygems_|fw_|CCI(?:PAT|PRJ)_|bk[au]a_|pscale_(?:tkn|pw|oauth)_|xkeysib-|xsmtpsib-|CFPAT-|pul-|key-"
         rb"|sntryu_|pcsk_|jina_|npg_|fc-|e2b_|sq[pua]_|lin_oauth_|duffel_(?:live|test)_|EZ[AT]K"
         rb"|AKCp|ops_eyJ|glc_eyJ|sntrys_eyJ|sgp_|sk-lf-|FLWSECK_",
         rb"[A-Za-z0-9_=-]{20,}",
@@ -95,6 +95,13 @@ _FORMS: tuple[tuple[str, bytes, bytes] | tuple[str, bytes, bytes, Check], ...] =
     ),
     ("service_token", rb"dp\.(?:pt|st|ct|sa|scim|audit)\.", rb"[A-Za-z0-9_.-]{20,}", _random),
     ("service_token", rb"[A-Za-z0-9]+\.atlasv1\.", rb"[A-Za-z0-9_=-]{40,}"),
+    ("service_token", rb"AAAA[A-Za-z0-9_-]+:APA91b", rb"[A-Za-z0-9_-]{100,}"),
+    ("service_token", rb"[st]k\.eyJ[A-Za-z0-9]", rb"[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{10,}"),
+    (
+        "service_token",
+        rb"(?:sdk|mob|api)-[0-9a-f]",
+        rb"[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
+    ),
     ("service_token", rb"fm[12]r?_|fo1_", rb"[A-Za-z0-9+/_-]{40,}={0,2}", _random),
     ("service_token", rb"re_[A-Za-z0-9]", rb"[A-Za-z0-9]{7}_[A-Za-z0-9]{20,}", _random),
     ("service_token", rb"pat[A-Za-z0-9]", rb"[A-Za-z0-9]{13}\.[0-9a-f]{64}\b"),

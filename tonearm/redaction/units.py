@@ -46,11 +46,15 @@ def _members(text: str) -> list[int]:
 
 
 def _elements(text: str, at: int, cuts: list[int]) -> int:
-    """Add the places of a list's elements and return the place behind the list."""
+    """Add the places behind a list's elements and return the place behind the list.
+
+    What stands between two elements goes with the second, so that an element that was the last one
+    is the same part when another one follows.
+    """
     at = _next(text, at + 1)
     while text[at] != "]":
-        cuts.append(at)
         _, at = _raw_decode(text, at)
+        cuts.append(at)
         at = _next(text, at)
         if text[at] == ",":
             at = _next(text, at + 1)
