@@ -11,11 +11,12 @@ import httpx
 import ollama as client_library
 import pytest
 
-from tests.engines import tiny_gguf
+from tests.engines import package, tiny_gguf
 from tests.proxy.harness import LIMIT_S, recording, run
 from tonearm.cassette import Shelf, load
-from tonearm.model import Outcome
+from tonearm.model import Link, Outcome
 from tonearm.proxy.address import parse_upstream
+from tonearm.stitch import turns
 
 pytestmark = pytest.mark.ollama
 
@@ -224,3 +225,58 @@ for piece in ollama.chat(**(body | {{"messages": history}}), stream=True):
         assert re.fullmatch("[0-9a-f]{64}", pin.digest)
         assert pin.num_ctx
         assert pin.options == chat["options"]
+
+
+OPENAI = """
+import openai
+client = openai.OpenAI()
+def ask(messages):
+    stream = client.chat.completions.create(
+        model=MODEL, messages=messages, stream=True, temperature=0, seed=1, max_tokens=24)
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+"""
+ANTHROPIC = """
+import anthropic
+client = anthropic.Anthropic()
+def ask(messages):
+    with client.messages.stream(model=MODEL, messages=messages, max_tokens=24) as stream:
+        return "".join(stream.text_stream)
+"""
+TWO_TURNS = """
+messages = [{"role": "user", "content": "Which films do I own?"}]
+messages += [{"role": "assistant", "content": ask(messages) or "-"}]
+messages += [{"role": "user", "content": "and books?"}]
+ask(messages)
+"""
+
+
+@pytest.mark.parametrize(
+    ("client", "code", "path"),
+    [
+        ("openai", OPENAI, "/v1/chat/completions"),
+        ("anthropic", ANTHROPIC, "/v1/messages"),
+    ],
+)
+def test_other_clients_are_recorded_as_one_conversation(ollama, tmp_path, client, code, path):
+    """They find the recorder by their own variables and stream through it."""
+    package(client, group="clients")
+    code = f"MODEL = {ollama.model!r}\n{code}{TWO_TURNS}"
+    args = ("--upstream", ollama.url, "--listen", "127.0.0.1:0", "--shelf", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "tonearm", "record", *args, "--", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+        env=os.environ | {"OPENAI_API_KEY": "x" * 20, "ANTHROPIC_API_KEY": "x" * 20},
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "2 exchanges recorded: 1 conversation, 1 file" in done.stderr
+    (cassette,) = Shelf(tmp_path).load_all()
+    assert [e.request.uri for e in cassette.exchanges] == [f"{ollama.url}{path}"] * 2
+    assert [e.outcome for e in cassette.exchanges] == [Outcome.COMPLETE] * 2
+    first, second = turns(cassette.name, cassette.exchanges)
+    assert (first.link, second.link) == (Link.START, Link.NEXT)
+    assert (first.lost, second.lost) == ((), ())
+    assert "x" * 20 not in cassette.path.read_text()
