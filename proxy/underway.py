@@ -17,9 +17,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from tonearm.canonical import JsonObject
 from tonearm.cassette import Clean
 from tonearm.cassette.journal import JournalWriter
-from tonearm.model import Chunk, Exchange
+from tonearm.model import Chunk, Exchange, HttpRequest
 from tonearm.proxy.capture import Capture
 from tonearm.proxy.writer import Progress
 from tonearm.redaction.unfinished import settled_end
@@ -27,7 +28,7 @@ from tonearm.redaction.unfinished import settled_end
 logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-SHARE = 20
+SHARE = 50
 """Looking takes no more than this part of the time, however much is under way."""
 FULL_BYTES = 64 << 20
 """A journal that has grown to this is begun anew."""
@@ -45,6 +46,11 @@ class _Known:
     """Of the answer, as it was written."""
     digest: bytes = b""
     """Of these bytes: a later look may read them differently."""
+    redaction: JsonObject | None = None
+
+    def grown(self, body: bytes) -> bool:
+        """Return whether what was written stands at the beginning of a body."""
+        return _digest(body[: self.size]) == self.digest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,21 +181,28 @@ class UnderWay:
         pieces = len(capture.tee.pieces) if capture.tee else 0
         if (pieces, capture.status) == (known.pieces, known.status):
             return
-        known.pieces, known.status, fresh = pieces, capture.status, known.pieces < 0
-        exchange = self._cleaned(capture.exchange())
+        fresh = known.pieces < 0
+        known.pieces, known.status = pieces, capture.status
+        raw = capture.exchange()
+        exchange = None if fresh else self._cleaned(_answer_alone(raw, known.redaction))
+        goes_on = exchange is not None and known.grown(exchange.response.body)
+        if not goes_on:
+            exchange = self._cleaned(raw)
         if exchange is None:
             return
-        body = exchange.response.body
         if self._journal is None:
             self._journal = JournalWriter(self._shelf, next(self._names))
-        if fresh or _digest(body[: known.size]) != known.digest:
-            self._journal.begin(known.number, exchange)
-        else:
+        if goes_on:
             self._journal.go_on(known.number, exchange, known.size)
-        known.size, known.digest = len(body), _digest(body)
+        else:
+            self._journal.begin(known.number, exchange)
+        body = exchange.response.body
+        known.size, known.digest, known.redaction = len(body), _digest(body), exchange.redaction
 
-    def _cleaned(self, exchange: Exchange) -> Exchange | None:
+    def _cleaned(self, exchange: Exchange | None) -> Exchange | None:
         """Return what of an exchange can be written by now, ``None`` where it makes no sense."""
+        if exchange is None:
+            return None
         body = exchange.response.body
         lines = body.count(b"\n", 0, settled_end(body))
         try:
@@ -205,6 +218,17 @@ class UnderWay:
         self._journal = None
         self._known.clear()
         self._over.clear()
+
+
+def _answer_alone(exchange: Exchange, redaction: JsonObject | None) -> Exchange | None:
+    """Return an exchange without its question, which was redacted at an earlier look.
+
+    Where secrets were found ``None``: what stands for them in the answer depends on the question.
+    """
+    if redaction is None or redaction.get("secrets"):
+        return None
+    question = HttpRequest(method=exchange.request.method, uri=exchange.request.uri)
+    return replace(exchange, request=question, redaction=redaction)
 
 
 def _cut(exchange: Exchange, lines: int) -> Exchange:

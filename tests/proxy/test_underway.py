@@ -95,6 +95,28 @@ def test_an_answer_under_way_is_on_the_disk_but_for_its_last_words(world):
     assert {chunk.at_s for chunk in found.chunks} == {0.0, 1.0}
 
 
+def test_a_question_is_redacted_once_where_it_has_no_secrets(world):
+    """A long history is not read again at every look, and the summary keeps what was dropped."""
+    real, asked = world.under_way._clean, []
+
+    def clean(exchange):
+        asked.append(len(exchange.request.body))
+        return real(exchange)
+
+    world.under_way._clean = clean
+    harmless, secret = world.ask("hi " * 1000), world.ask(f"{KEY} " + "hi " * 1000)
+    for _ in range(3):
+        for capture in (harmless, secret):
+            world.answer(capture, *["some "] * 100)
+        world.look()
+
+    assert [size > 3000 for size in asked] == [True, True, False, True, False, True]
+    for exchange in world.found():
+        assert len(exchange.request.body) > 3000
+        assert exchange.redaction["request_headers"] == ["authorization"]
+        assert len(text_of(exchange)) > 1000
+
+
 def test_what_waits_for_its_first_word_is_there_too(world):
     world.ask()
     world.look()
