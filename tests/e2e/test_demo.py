@@ -92,7 +92,7 @@ def test_the_commands_to_try_next_work(folder, shown, number, code):
 
 
 def test_the_recording_answers_offline(folder, shown):
-    """The one command that does not end: serving what was recorded."""
+    """Of the commands to try, the one that does not end."""
     command = [*tries(shown)[4], "--listen", "127.0.0.1:0"]
     assert "serve" in command
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
@@ -108,6 +108,32 @@ def test_the_recording_answers_offline(folder, shown):
 
     assert again.returncode == 0, again.stderr
     assert all(t["final"]["calls_expected"] for t in json.loads(again.stdout)["traces"])
+
+
+def test_the_steps_can_be_done_by_hand(folder, shown):
+    """The three commands, as they are printed but for the port."""
+    lines = [line for line in shown.splitlines() if "by hand: " in line]
+    serve, *others = [line.partition("by hand: ")[2] for line in lines]
+    command = [*shlex.split(serve), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().strip()
+        try:
+            done = [
+                subprocess.run(
+                    shlex.split(line.replace("http://127.0.0.1:11435", url)),
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                    timeout=RUN_S,
+                    check=False,
+                )
+                for line in others
+            ]
+        finally:
+            server.terminate()
+
+    assert [d.returncode for d in done] == [0, 0], [d.stderr for d in done]
+    assert "18 turns: 18 same" in done[1].stdout
 
 
 def test_a_second_demo_takes_a_second_folder(folder, shown):

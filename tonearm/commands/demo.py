@@ -47,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
     from tonearm.demo.session import perform  # mitmproxy takes a second to import
 
     logging.basicConfig(level=logging.WARNING, format="tonearm: %(message)s")
-    screen = Screen(sys.stdout)
+    screen = Screen(sys.stdout, own_name())
     screen.line(f"tonearm demo: no Ollama, no network; everything is kept in {folder}")
     interrupted = asyncio.run(_until_interrupted(perform(folder, screen)))
     if interrupted is not None:
         print(f"tonearm: interrupted; what was made until then is in {folder}", file=sys.stderr)
         return 128 + interrupted
-    for line in farewell(folder, own_name()):
+    for line in farewell(folder, screen.program):
         screen.line(line)
     return EXIT_SAME
 

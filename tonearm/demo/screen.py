@@ -16,7 +16,9 @@ from tonearm.terminal import cell, console
 class Screen:
     """A terminal, or a file that is read like one."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, program: str) -> None:
+        """Take where to print, and how tonearm is called from there."""
+        self.program = program
         self._stream = stream
         self._out = console(stream)
         self._talk = Console(stderr=True)
@@ -29,9 +31,9 @@ class Screen:
         """Print what comes next, before it begins."""
         self.line(f"\n{text}", "bold")
 
-    def command(self, text: str) -> None:
-        """Print the command that does the same."""
-        self.line(f"  $ {text}", "cyan")
+    def command(self, words: str) -> None:
+        """Print how a user does the same."""
+        self.line(f"  by hand: {self.program} {words}", "dim")
 
     def report(self, report: Report) -> None:
         """Print a whole report."""

@@ -18,6 +18,9 @@ from tonearm.replay.server.stage.besides import VERSION
 
 CASSETTES, TRACES, SOUND = "cassettes", "traces.json", "sound.run.json"
 
+BY_HAND = "http://127.0.0.1:11435"
+"""Where ``tonearm serve`` listens when it is not told; the demo itself takes any free port."""
+
 
 async def perform(folder: Path, screen: Screen) -> None:
     """Serve, record, replay, then break one layer after the other.
@@ -32,7 +35,7 @@ async def perform(folder: Path, screen: Screen) -> None:
     """
     models = {kind: unpack(kind, folder) for kind in KINDS}
     screen.title(f"serve: {NAME}, 1.5 million parameters, where an Ollama {VERSION} would be")
-    screen.command(f"tonearm serve --arm {ENGINE}={models[WHOLE]} --model {NAME}")
+    screen.command(f"serve --arm {ENGINE}={models[WHOLE]} --model {NAME}")
     async with production(models[WHOLE]) as url:
         demo = _Demo(Setup(url=url, models=models), folder, screen)
         await demo.record()
@@ -59,8 +62,8 @@ class _Demo:
         total = traffic.turns(self._tasks)
         screen.title("record: the bake-off's four tasks, and one with an unlucky tool")
         screen.command(
-            f"tonearm record --upstream {setup.url} --shelf {shelf} -- "
-            f"tonearm bakeoff --arm {SERVER} --model {NAME} --task all --no-think --out {traces}"
+            f"record --upstream {BY_HAND} --listen {ANY_PORT} -- {screen.program} bakeoff "
+            f"--arm {SERVER} --model {NAME} --task all --no-think --out {TRACES}"
         )
         settings = Settings(
             upstream=parse_upstream(setup.url), listen=parse_listen(ANY_PORT), shelf=shelf
@@ -80,8 +83,8 @@ class _Demo:
         run = self._folder / SOUND
         specs = [f"{SERVER}={setup.url}", f"{ENGINE}={setup.models[WHOLE]}"]
         screen.title("replay: every turn again, of the server and of the model without a server")
-        arms = " ".join(f"--arm {spec}" for spec in specs)
-        screen.command(f"tonearm replay {self._folder / CASSETTES} {arms} --out {run}")
+        arms = f"--arm {SERVER}={BY_HAND} --arm {specs[1]}"
+        screen.command(f"replay {CASSETTES} {arms} --out {SOUND}")
         with screen.progress("replay", len(self._plan.turns) * len(specs)) as on_take:
             self._takes = await verdicts.ask(self._plan.turns, specs, on_take)
         found = verdicts.save(self._plan, self._takes, run)
