@@ -13,23 +13,28 @@ _TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 def problem(path: str, status: int, text: str) -> Plain:
     """Return an error of the kind that the endpoint's clients understand.
 
-    Names of the types: ollama:openai/openai.go and ollama:anthropic/anthropic.go@v0.33.0. Under
-    ``/v1`` a request that is refused as wrong gets another header than other errors do, and they
-    end in a line break.
+    Under ``/v1`` a request that is refused as wrong gets another header than other errors do, and
+    they end in a line break.
     """
-    kind = _TYPES.get(status, "api_error")
-    body: JsonObject
-    if path == "/v1/messages":
-        request_id = f"req_{secrets.token_hex(12)}"
-        error = {"type": kind, "message": text}
-        body = {"type": "error", "error": error, "request_id": request_id}
-    elif path.startswith("/v1/"):
-        body = {"error": {"message": text, "type": kind, "param": None, "code": None}}
-    else:
-        body = {"error": text}
+    body = problem_body(path, status, text)
     if path.startswith("/v1/") and status != 400:
         return json_reply(body, status, kind=UNCODED, end=b"\n")
     return json_reply(body, status)
+
+
+def problem_body(path: str, status: int, text: str) -> JsonObject:
+    """Return the body of an error.
+
+    Names of the types: ollama:openai/openai.go and ollama:anthropic/anthropic.go@v0.33.0.
+    """
+    kind = _TYPES.get(status, "api_error")
+    if path == "/v1/messages":
+        request_id = f"req_{secrets.token_hex(12)}"
+        error = {"type": kind, "message": text}
+        return {"type": "error", "error": error, "request_id": request_id}
+    if path.startswith("/v1/"):
+        return {"error": {"message": text, "type": kind, "param": None, "code": None}}
+    return {"error": text}
 
 
 def no_model(path: str, model: str) -> Plain:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tonearm.canonical import JsonObject
 from tonearm.replay.server.lineup import full_name
 from tonearm.replay.server.problem import no_model_text
-from tonearm.replay.server.reply import Asked, Reply, text_reply
+from tonearm.replay.server.reply import UNCODED, Asked, Reply, text_reply
 from tonearm.replay.server.stage import forms
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.resident import Resident
-from tonearm.replay.server.stage.writing import OPENAI, whole
+from tonearm.replay.server.stage.writing import whole
 
 VERSION = "0.33.0"
 """The Ollama that the stage is asked like."""
@@ -20,8 +20,13 @@ NOT_HERE = "tonearm: serve --arm has one model and does not do {method} {path}"
 _EMBEDS = {"/api/embed": 501, "/api/embeddings": 500, "/v1/embeddings": 501}
 
 
-def answer(asked: Asked, resident: Resident) -> Reply:
+def answer(asked: Asked, resident: Resident, now_ns: int) -> Reply:
     """Return the answer.
+
+    Args:
+        asked: The request.
+        resident: The model that is there.
+        now_ns: Nanoseconds since 1970.
 
     Raises:
         Refusal: There is none.
@@ -36,12 +41,12 @@ def answer(asked: Asked, resident: Resident) -> Reply:
         case "/api/tags":
             return whole({"models": [resident.tag()]}, asked)
         case "/api/ps":
-            return whole({"models": resident.ps()}, asked)
+            return whole({"models": resident.ps(now_ns)}, asked)
         case "/api/show":
             return whole(_shown(asked, resident), asked)
         case "/v1/models":
             listed: JsonObject = {"object": "list", "data": [resident.openai()]}
-            return whole(listed, asked, kind=OPENAI)
+            return whole(listed, asked, kind=UNCODED)
         case "/api/me":
             raise Refusal(503, "account unavailable")
         case path if path in _EMBEDS:
@@ -52,8 +57,8 @@ def answer(asked: Asked, resident: Resident) -> Reply:
     if asked.path.startswith("/v1/models/"):
         model = asked.path.removeprefix("/v1/models/")
         if not resident.is_called(model):
-            raise Refusal(404, no_model_text(full_name(model)), kind=OPENAI)
-        return whole(resident.openai() | {"id": model}, asked, kind=OPENAI)
+            raise Refusal(404, no_model_text(full_name(model)), kind=UNCODED)
+        return whole(resident.openai() | {"id": model}, asked, kind=UNCODED)
     raise Refusal(501, NOT_HERE.format(method=asked.method, path=asked.path))
 
 

@@ -10,11 +10,11 @@ from email.utils import formatdate
 
 from tonearm.canonical import JsonObject
 from tonearm.errors import TonearmError
-from tonearm.replay.server.gojson import encode
-from tonearm.replay.server.reply import Asked, Outlet
+from tonearm.replay.server.problem import problem_body
+from tonearm.replay.server.reply import UNCODED, Asked, Outlet
 from tonearm.replay.server.stage.manner import Manner
 from tonearm.replay.server.stage.refusal import Refusal
-from tonearm.replay.server.stage.writing import OPENAI, refused
+from tonearm.replay.server.stage.writing import refused
 
 
 async def ahead[T](items: AsyncGenerator[T]) -> AsyncGenerator[T]:
@@ -64,10 +64,11 @@ class Lines:
             except TonearmError as err:
                 if not begun:
                     status = err.status if isinstance(err, Refusal) else 500
-                    refusal = Refusal(status, str(err), kind=OPENAI, streamed=True)
+                    refusal = Refusal(status, str(err), kind=UNCODED, streamed=True)
                     await refused(refusal, self.asked).send(outlet)
                     return
-                await outlet.write(self._chunk(encode({"error": str(err)}) + b"\n"))
+                error = problem_body(self.asked.path, 500, str(err))
+                await outlet.write(self._chunk(self.manner.broken(error)))
         if not begun:
             await outlet.write(self._head())
         if self.asked.chunked:

@@ -11,8 +11,7 @@ from typing import Protocol
 from tonearm.canonical import JsonObject
 from tonearm.replay.server.convert import NDJSON
 from tonearm.replay.server.gojson import encode
-from tonearm.replay.server.reply import JSON, Fields
-from tonearm.replay.server.stage.writing import OPENAI
+from tonearm.replay.server.reply import JSON, UNCODED, Fields
 
 EVENTS = "text/event-stream"
 
@@ -34,6 +33,9 @@ class Manner(Protocol):
     def piece(self, body: JsonObject) -> bytes:
         """Return what a stream says for one object."""
 
+    def broken(self, error: JsonObject) -> bytes:
+        """Return what a stream says that cannot go on."""
+
     def whole(self, body: JsonObject) -> JsonObject:
         """Return an answer in one piece."""
 
@@ -48,6 +50,10 @@ class Plain:
         """Return the object as a line."""
         return encode(body) + b"\n"
 
+    def broken(self, error: JsonObject) -> bytes:
+        """Return the error as a line."""
+        return encode(error) + b"\n"
+
     def whole(self, body: JsonObject) -> JsonObject:
         """Return the object."""
         return body
@@ -57,7 +63,7 @@ class OpenAiChat:
     """``/v1/chat/completions``: ollama:openai/openai.go and middleware/openai.go@v0.33.0."""
 
     stream_fields: Fields = (("Content-Type", EVENTS),)
-    whole_type = OPENAI
+    whole_type = UNCODED
 
     def __init__(self, *, usage: bool) -> None:
         """Begin an answer; ``usage`` says whether a stream ends with the counts."""
@@ -71,6 +77,10 @@ class OpenAiChat:
         return b"".join(_event(chunk) for chunk in self._chunks(body)) + (
             b"data: [DONE]\n\n" if body["done"] else b""
         )
+
+    def broken(self, error: JsonObject) -> bytes:
+        """Return the error as an event."""
+        return _event(error)
 
     def whole(self, body: JsonObject) -> JsonObject:
         """Return the completion."""
@@ -134,7 +144,7 @@ class OpenAiText:
     """``/v1/completions``."""
 
     stream_fields: Fields = (("Content-Type", EVENTS),)
-    whole_type = OPENAI
+    whole_type = UNCODED
 
     def __init__(self, *, usage: bool) -> None:
         """Begin an answer; ``usage`` says whether a stream brings the counts."""
@@ -148,6 +158,10 @@ class OpenAiText:
         if body["done"] and self._usage:
             events += _event(self._chunk(body, []) | {"usage": _usage(body)})
         return events + (b"data: [DONE]\n\n" if body["done"] else b"")
+
+    def broken(self, error: JsonObject) -> bytes:
+        """Return the error as an event."""
+        return _event(error)
 
     def whole(self, body: JsonObject) -> JsonObject:
         """Return the completion."""
@@ -180,7 +194,7 @@ class AnthropicChat:
         ("Connection", "keep-alive"),
         ("Content-Type", EVENTS),
     )
-    whole_type = OPENAI
+    whole_type = UNCODED
 
     def __init__(self, *, estimate: int) -> None:
         """Begin an answer; ``estimate`` is what a stream calls the prompt's tokens at first."""
@@ -197,6 +211,10 @@ class AnthropicChat:
         return b"".join(
             b"event: %b\n" % event["type"].encode() + _event(event) for event in self._events(body)
         )
+
+    def broken(self, error: JsonObject) -> bytes:
+        """Return the error as an event of its own name."""
+        return b"event: error\n" + _event(error)
 
     def whole(self, body: JsonObject) -> JsonObject:
         """Return the message."""

@@ -6,6 +6,7 @@ server/prompt.go and llm/llama_server.go@v0.33.0.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -180,10 +181,10 @@ class Performance:
         """
         last = len(messages) - 1
         for first in range(last):
-            prompt = self._write(messages, first)
+            prompt = await asyncio.to_thread(self._write, messages, first)
             if not self._part.truncate or await self._fits(prompt.text):
                 return prompt
-        return self._write(messages, last)
+        return await asyncio.to_thread(self._write, messages, last)
 
     async def _fits(self, text: str) -> bool:
         num_ctx = self._part.num_ctx

@@ -50,6 +50,10 @@ class Resident:
     """In full."""
     pin: Pin
     weights: Path | None = None
+    size_bytes: int = 0
+    """Of the file."""
+    modified_ns: int = 0
+    """When the file was changed, nanoseconds since 1970."""
     header: Header = field(default_factory=lambda: Header({}, ()))
     capabilities: tuple[str, ...] = ("tools", "thinking")
     """Besides that of completing a text."""
@@ -72,11 +76,6 @@ class Resident:
         return names.short(self.name)
 
     @property
-    def modified_ns(self) -> int:
-        """When its file was changed, nanoseconds since 1970."""
-        return self.weights.stat().st_mtime_ns if self.weights else 0
-
-    @property
     def trained_ctx(self) -> int | None:
         """The longest context that it was trained with, tokens; no longer one is any use."""
         length = self.header.metadata.get(f"{self.pin.family}.context_length")
@@ -93,21 +92,21 @@ class Resident:
             "name": self.short,
             "model": self.short,
             "modified_at": stamp(self.modified_ns),
-            "size": self._size,
+            "size": self.size_bytes,
             "digest": self.pin.digest or "",
             "details": self._details() | known,
             "capabilities": ["completion", *self.capabilities],
         }
 
-    def ps(self) -> list[JsonObject]:
+    def ps(self, now_ns: int) -> list[JsonObject]:
         """Return the entries of ``/api/ps``."""
-        if self.num_ctx is None:
+        if self.num_ctx is None or now_ns > self.expires_ns:
             return []
         return [
             {
                 "name": self.short,
                 "model": self.short,
-                "size": self._size,
+                "size": self.size_bytes,
                 "digest": self.pin.digest or "",
                 "details": self._details(),
                 "expires_at": stamp(self.expires_ns),
@@ -151,10 +150,6 @@ class Resident:
     def unloaded(self) -> None:
         """Note that a client wants it to go."""
         self.num_ctx = None
-
-    @property
-    def _size(self) -> int:
-        return self.weights.stat().st_size if self.weights else 0
 
     def _details(self) -> JsonObject:
         family = self.pin.family or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ from tonearm.errors import ArmError, UsageError
 from tonearm.model import ChatRequest, Pin
 from tonearm.replay.server.gojson import encode
 from tonearm.replay.server.problem import no_model_text
-from tonearm.replay.server.reply import Asked, Reply
+from tonearm.replay.server.reply import UNCODED, Asked, Reply
 from tonearm.replay.server.routes import turned_away
 from tonearm.replay.server.stage import besides, forms, names
 from tonearm.replay.server.stage.dialects import DIALECTS, translate
@@ -28,7 +29,7 @@ from tonearm.replay.server.stage.recital import recite
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.resident import STOP, Resident
 from tonearm.replay.server.stage.speech import Clock, Scribe, Speech
-from tonearm.replay.server.stage.writing import OPENAI, refused, whole
+from tonearm.replay.server.stage.writing import refused, whole
 from tonearm.templates.gguf import GgufError, Header, read_header
 
 logger = logging.getLogger(__name__)
@@ -75,12 +76,21 @@ class Stage:
             return Resident(name=self._name, pin=Pin(model=model))
         greeting = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
         request = ChatRequest(body=greeting)
-        return Resident(
+        resident = Resident(
             name=self._name,
             pin=self._arm.pin_of(request),
-            weights=self._arm.weights,
-            header=_header(self._arm.weights),
             capabilities=self._arm.write(request).format.capabilities,
+        )
+        weights = self._arm.weights
+        if weights is None:
+            return resident
+        found = weights.stat()
+        return replace(
+            resident,
+            weights=weights,
+            size_bytes=found.st_size,
+            modified_ns=found.st_mtime_ns,
+            header=_header(weights),
         )
 
     async def __aexit__(
@@ -106,7 +116,7 @@ class Stage:
                     return await self._generate(asked, body, Plain())
                 case path if path in DIALECTS:
                     return await self._translate(asked)
-            return besides.answer(asked, self._resident)
+            return besides.answer(asked, self._resident, self._clock.now_ns())
         except Refusal as err:
             return refused(err, asked)
         except ArmError as err:
@@ -119,7 +129,7 @@ class Stage:
                 return await self._chat(asked, forms.take(said, forms.CHAT), manner)
             return await self._generate(asked, forms.take(said, forms.GENERATE), manner)
         except Refusal as err:
-            raise Refusal(err.status, str(err), kind=OPENAI) from err
+            raise Refusal(err.status, str(err), kind=UNCODED) from err
 
     async def _chat(self, asked: Asked, body: JsonObject, manner: Manner) -> Reply:
         scribe = self._welcome(body, chat=True, nameless=Refusal(400, "model is required"))
@@ -251,11 +261,11 @@ async def _put(scribe: Scribe, speeches: AsyncGenerator[Speech]) -> AsyncGenerat
             yield scribe.put(speech)
 
 
-def _header(weights: Path | None) -> Header:
+def _header(weights: Path) -> Header:
     """Return what a file says of itself; one that an engine has read may be too much for us."""
     try:
-        return read_header(weights) if weights else Header({}, ())
-    except (GgufError, OSError) as err:
+        return read_header(weights)
+    except GgufError as err:
         logger.warning("%s: %s; /api/show will not tell of it", weights, err)
         return Header({}, ())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tonearm import templates
 from tonearm.arms.base import Prompt
 from tonearm.arms.engine import End, EngineRefused, Passage, Piece
-from tonearm.errors import RenderError
+from tonearm.errors import ArmError, RenderError
 from tonearm.model import ChatRequest, Pin, Take, Token
 
 
@@ -24,6 +24,8 @@ class Puppet:
     name: str = "puppet"
     default_num_ctx: int = 4096
     refusal: EngineRefused | None = None
+    breaks: ArmError | None = None
+    """What happens behind the last token."""
     go: asyncio.Event | None = None
     """Where given, each answer waits for it behind its first token."""
     passages: list[Passage] = field(default_factory=list)
@@ -100,6 +102,8 @@ class _Strings:
                 said += 1
                 if puppet.go is not None:
                     await puppet.go.wait()
+            if puppet.breaks is not None:
+                raise puppet.breaks
             limited = said < len(puppet.lines[number])
             end = End(
                 limited=limited,

@@ -9,6 +9,7 @@ import pytest
 from tests.replay.server.stage.puppet import Puppet
 from tests.replay.server.stage.test_stage import ADD, CALL, HELLO, MODEL, ask
 from tonearm import anthropic, openai, sse
+from tonearm.errors import ArmError
 
 THOUGHT = ["<|channel>", "thought\n", "Hm.", "<channel|>"]
 LINES = {
@@ -83,6 +84,22 @@ def test_sampling_is_openais_where_its_client_is_silent():
     assert (chat["temperature"], chat["top_p"], chat["num_predict"]) == (1.0, 1.0, 3)
     assert chat["stop"] == ["."]
     assert (text["temperature"], text["top_p"], text["stop"]) == (1.0, 1.0, [";"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "end"),
+    [
+        ("/api/chat", {"messages": HELLO}, '{"error":"gone"}\n'),
+        ("/v1/chat/completions", openai_body(stream=True), '"type":"api_error","param":null,'),
+        ("/v1/messages", anthropic_body(stream=True), '"message":"gone"},"request_id":'),
+    ],
+)
+def test_a_stream_that_breaks_ends_with_an_error_in_the_form_of_the_endpoint(path, body, end):
+    (answer,) = ask(Puppet([["a", "b"]], breaks=ArmError("puppet", "gone")), body, path=path)
+
+    assert answer.status_code == 200
+    *_, last = answer.text.rstrip("\n").rsplit("\n\n" if "/v1/" in path else "\n", 1)
+    assert end.strip() in last
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/api/pull", "/api/create", "/v1/embeddings"])

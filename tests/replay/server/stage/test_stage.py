@@ -15,6 +15,7 @@ from tests.replay.server.stage.puppet import Puppet
 from tonearm.arms.engine import EngineRefused
 from tonearm.replay.server.front import Front
 from tonearm.replay.server.stage.source import Stage
+from tonearm.replay.server.stage.speech import Clock
 
 MODEL = "puppet:e2b"
 HELLO = [{"role": "user", "content": "Hi"}]
@@ -23,9 +24,9 @@ ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "o
 
 
 @asynccontextmanager
-async def visited(puppet):
+async def visited(puppet, clock=None):
     """Serve a puppet; yield its address and an ordinary client."""
-    async with Stage(puppet, MODEL) as stage:
+    async with Stage(puppet, MODEL, clock=clock) as stage:
         front = Front(stage)
         address = await front.start(ANYWHERE)
         try:
@@ -270,3 +271,40 @@ def test_a_client_that_does_not_read_holds_nobody_up():
             return puppet.talking
 
     assert run(scenario()) == 0
+
+
+def test_the_model_is_listed_as_loaded_until_its_time_is_over():
+    now = 1_700_000_000_123_456_700
+
+    async def scenario():
+        clock = Clock(now_ns=lambda: times[-1])
+        times = [now]
+        async with visited(Puppet([["x"]]), clock=clock) as (_, client):
+
+            async def loaded():
+                return (await client.get("/api/ps")).json()["models"]
+
+            first = await loaded()
+            await client.post("/api/chat", json={"model": MODEL, "keep_alive": "1m"})
+            (second,) = await loaded()
+            times.append(now + 61_000_000_000)
+            return first, second, await loaded()
+
+    first, second, third = run(scenario())
+    assert (first, third) == ([], [])
+    assert second["expires_at"] == "2023-11-14T22:14:20.1234567Z"
+    assert second["context_length"] == 4096
+
+
+def test_a_client_of_http_1_0_gets_the_stream_without_chunks():
+    body = json.dumps({"model": MODEL, "messages": HELLO, "think": False}).encode()
+
+    async def scenario():
+        async with visited(Puppet([["a"]])) as (address, _), connection(address) as client:
+            head = f"POST /api/chat HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+            await client.send(head.encode() + body)
+            return (await client.reader.read()).decode()
+
+    head, _, rest = run(scenario()).partition("\r\n\r\n")
+    assert "chunked" not in head
+    assert [json.loads(line)["done"] for line in rest.splitlines()] == [False, True]
