@@ -94,7 +94,7 @@ def _is_mail(view: View, match: Match) -> bool:
     start, end = match.span(1)
     text = view.data[start:end]
     local, _, domain = text.partition(b"@")
-    if local in (b"git", b"hg", b"svn") and view.data[end : end + 1] in (b":", b"/"):
+    if local in (b"git", b"hg", b"svn"):
         return False
     if domain.rpartition(b".")[2].lower() in _FILES or b".." in text:
         return False

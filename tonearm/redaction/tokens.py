@@ -31,9 +31,8 @@ def _is_mailchimp(view: View, match: Match) -> bool:
 
 def _is_pair(view: View, match: Match) -> bool:
     """Return whether a text is an id and a secret, as Ollama's and Zhipu's keys are."""
-    name, _, secret = view.data[match.start() : match.end()].partition(b".")
-    groups = (rb"[a-z]", rb"[A-Z]", rb"[0-9]")
-    return len(name) == 32 and all(re.search(group, secret) for group in groups)
+    secret = view.data[match.start() : match.end()].partition(b".")[2]
+    return all(re.search(group, secret) for group in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
 
 
 def _is_discord(view: View, match: Match) -> bool:
@@ -103,8 +102,8 @@ _FORMS: tuple[tuple[str, bytes, bytes] | tuple[str, bytes, bytes, Check], ...] =
         rb"[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
     ),
     ("service_token", rb"fm[12]r?_|fo1_", rb"[A-Za-z0-9+/_-]{40,}={0,2}", _random),
-    ("service_token", rb"re_[A-Za-z0-9]", rb"[A-Za-z0-9]{7}_[A-Za-z0-9]{20,}", _random),
-    ("service_token", rb"pat[A-Za-z0-9]", rb"[A-Za-z0-9]{13}\.[0-9a-f]{64}\b"),
+    ("service_token", rb"re_[A-Za-z0-9]+_[A-Za-z0-9]", rb"[A-Za-z0-9]{19,}", _random),
+    ("service_token", rb"pat[A-Za-z0-9]+\.[0-9a-f]", rb"[0-9a-f]{63}\b"),
     ("service_token", rb"sl\.[A-Z]", rb"[A-Za-z0-9_-]{60,}", _random),
     ("service_token", rb"oy2[a-z0-9]", rb"[a-z0-9]{42}\b", _random),
     ("service_token", rb"cio[A-Za-z0-9]", rb"[A-Za-z0-9]{31}\b", _random),
@@ -112,7 +111,7 @@ _FORMS: tuple[tuple[str, bytes, bytes] | tuple[str, bytes, bytes, Check], ...] =
     ("service_token", rb"1//0", rb"[A-Za-z0-9_-]{40,}", _random),
     ("service_token", rb"secret_[A-Za-z0-9]", rb"[A-Za-z0-9]{39,}\b", _random),
     ("service_token", rb"[0-9a-f]+-us\d", rb"\d?\b", _is_mailchimp),
-    ("service_token", rb"[0-9a-f]+\.[A-Za-z0-9_-]", rb"[A-Za-z0-9_-]{15,}", _is_pair),
+    ("service_token", rb"[0-9a-f]" * 32 + rb"\.", rb"[A-Za-z0-9_-]{16,}", _is_pair),
     (
         "service_token",
         rb"[A-Za-z][A-Za-z0-9]+[_-](?:live|test|prod|dev|pat|sk|key|secret|api|tok|token|tkn)[_-]",
