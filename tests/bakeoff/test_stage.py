@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 import pytest
 
-from tests.engines import TINY_MODEL, require, tiny_gguf
-from tonearm.arms import ArmOptions, load
+from tests.engines import TINY_MODEL
+from tests.replay.server.stage.tiny import tiny_stage
 from tonearm.commands import main
-from tonearm.replay.server.background import Background
-from tonearm.replay.server.stage.source import Stage
 
 pytestmark = [pytest.mark.llama, pytest.mark.ollama]
 
@@ -19,11 +16,8 @@ pytestmark = [pytest.mark.llama, pytest.mark.ollama]
 @pytest.fixture(scope="module")
 def stage():
     """Where the tiny model is on the stage."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        require("llama", "the extra `llama` is not installed")
-    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
-    with Background(Stage(arm, TINY_MODEL)) as server:
-        yield server.address.url
+    with tiny_stage() as url:
+        yield url
 
 
 def bakeoff(url, out, *flags):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 import httpx
 import pytest
 
-from tests.engines import TINY_MODEL, require, tiny_gguf
+from tests.engines import TINY_MODEL, tiny_gguf
 from tests.proxy.harness import LIMIT_S, run
+from tests.replay.server.stage.tiny import require_llama
 from tests.replay.server.test_command import ended, started
 from tonearm.commands import main
 
@@ -19,8 +19,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POS
 @POSIX
 @pytest.mark.llama
 def test_a_file_is_served_under_its_name_until_a_signal_comes():
-    if importlib.util.find_spec("xllamacpp") is None:
-        require("llama", "the extra `llama` is not installed")
+    require_llama()
     body = {"model": TINY_MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
 
     async def scenario():

@@ -8,34 +8,24 @@ listed.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from contextlib import closing
 
 import httpx
 import pytest
 
-from tests.engines import OLLAMA_VERSIONS, TINY_MODEL, require, start_ollama, tiny_gguf
+from tests.engines import OLLAMA_VERSIONS, start_ollama, tiny_gguf
 from tests.replay.server.stage.differences import DIFFERENCES
 from tests.replay.server.stage.likeness import likeness
 from tests.replay.server.stage.requests import PLAIN, PLAIN_REQUESTS, REQUESTS
+from tests.replay.server.stage.tiny import tiny_stage
 from tonearm import templates
-from tonearm.arms import ArmOptions, load
-from tonearm.replay.server.background import Background
-from tonearm.replay.server.stage.source import Stage
 
 pytestmark = [pytest.mark.llama, pytest.mark.ollama]
 
 
 @pytest.fixture(scope="module")
-def engine():
-    if importlib.util.find_spec("xllamacpp") is None:
-        require("llama", "the extra `llama` is not installed")
-
-
-@pytest.fixture(scope="module")
-def stage(engine):
-    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
-    with Background(Stage(arm, TINY_MODEL)) as server, connection(server.address.url) as client:
+def stage():
+    with tiny_stage() as url, connection(url) as client:
         yield client
 
 
@@ -69,17 +59,19 @@ def test_the_answer_is_that_of_ollama_or_the_difference_is_listed(real, stage, n
         assert ours.is_like(theirs), f"{theirs}\nis not\n{ours}"
 
 
-def test_a_model_without_tools_and_thoughts_is_asked_for_them_in_vain(real, engine, tmp_path):
+def test_a_model_without_tools_and_thoughts_is_asked_for_them_in_vain(real, tmp_path):
     """In Ollama its parser knows neither, here its template."""
     _, client = real
     create(client, PLAIN, parser="passthrough", template="{{ .Prompt }}")
     template = tmp_path / "plain.jinja"
     template.write_text("{% for m in messages %}{{ m['content'] }}\n{% endfor %}", encoding="utf-8")
 
-    with closing(templates.load(template)) as written:
-        arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions(template=written))
-        with Background(Stage(arm, PLAIN)) as server, connection(server.address.url) as stage:
-            ours = {name: answer(stage, ask) for name, ask in PLAIN_REQUESTS.items()}
+    with (
+        closing(templates.load(template)) as written,
+        tiny_stage(PLAIN, written) as url,
+        connection(url) as stage,
+    ):
+        ours = {name: answer(stage, ask) for name, ask in PLAIN_REQUESTS.items()}
     theirs = {name: answer(client, ask) for name, ask in PLAIN_REQUESTS.items()}
     client.request("DELETE", "/api/delete", json={"model": PLAIN}).raise_for_status()
 

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
 import httpx
 import pytest
 
-from tests.engines import TINY_MODEL, require, tiny_gguf
-from tonearm.arms import ArmOptions, load
-from tonearm.replay.server.background import Background
-from tonearm.replay.server.stage.source import Stage
+from tests.engines import TINY_MODEL
+from tests.replay.server.stage.requests import ADD
+from tests.replay.server.stage.tiny import tiny_stage
 
 pytestmark = pytest.mark.llama
 
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add numbers",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "a": {"type": "number", "description": "First"},
-                "b": {"type": "number", "description": "Second"},
-            },
-            "required": ["a", "b"],
-        },
-    },
-}
 GREEDY = {"temperature": 0, "num_ctx": 1024, "num_predict": 64}
 
 
 @pytest.fixture(scope="module")
 def client():
-    if importlib.util.find_spec("xllamacpp") is None:
-        require("llama", "the extra `llama` is not installed")
-    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
     with (
-        Background(Stage(arm, TINY_MODEL)) as server,
-        httpx.Client(base_url=server.address.url, timeout=120, trust_env=False) as client,
+        tiny_stage() as url,
+        httpx.Client(base_url=url, timeout=120, trust_env=False) as client,
     ):
         yield client
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 
 import pytest
 
-from tests.engines import OLLAMA_VERSION, TINY_MODEL, ollama_binary, require, tiny_gguf
-from tonearm.arms import ArmOptions, load
-from tonearm.replay.server.background import Background
-from tonearm.replay.server.stage.source import Stage
+from tests.engines import OLLAMA_VERSION, TINY_MODEL, ollama_binary
+from tests.replay.server.stage.tiny import tiny_stage
 
 pytestmark = [pytest.mark.llama, pytest.mark.ollama]
 
@@ -21,13 +18,10 @@ LIMIT_S = 120.0
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
     """A function that runs the command against a stage and returns what it prints."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        require("llama", "the extra `llama` is not installed")
     home = str(tmp_path_factory.mktemp("home"))
     program = str(ollama_binary(OLLAMA_VERSION))
-    arm = load(f"llama-cpp={tiny_gguf()}", ArmOptions())
-    with Background(Stage(arm, TINY_MODEL)) as server:
-        host = {"OLLAMA_HOST": server.address.url, "NO_PROXY": "127.0.0.1"}
+    with tiny_stage() as url:
+        host = {"OLLAMA_HOST": url, "NO_PROXY": "127.0.0.1"}
 
         def run(*words):
             done = subprocess.run(
