@@ -58,6 +58,8 @@ def exposition(tally: Tally, delay: Delay, *, backlog: int, backlog_bytes: int) 
         return {f'{{{name}="{_escape(k)}"}}': n for k, n in sorted(counts.items())}
 
     put("recorded_total", "counter", "Exchanges synced to the disk.", {"": tally.recorded})
+    text = "Exchanges that killed recorders had begun, recorded since."
+    put("recovered_total", "counter", text, {"": tally.recovered})
     by_outcome = labelled("outcome", tally.outcomes)
     put("exchanges_total", "counter", "Exchanges seen, by how they ended.", by_outcome)
     put("passed_total", "counter", "Other requests, let through unrecorded.", {"": tally.passed})

@@ -17,7 +17,7 @@ from tonearm.proxy.tally import Tally
 
 
 def figures():
-    tally = Tally(recorded=5, passed=2, copied_bytes=1234)
+    tally = Tally(recorded=5, recovered=7, passed=2, copied_bytes=1234)
     tally.outcomes["complete"] = 6
     tally.refused["its token is missing or wrong"] = 1
     tally.lose('a "bad"\ndisk\\', 3)
@@ -32,6 +32,7 @@ def test_every_figure_is_told_in_the_text_format():
 
     for line in (
         "tonearm_recorded_total 5",
+        "tonearm_recovered_total 7",
         'tonearm_exchanges_total{outcome="complete"} 6',
         "tonearm_passed_total 2",
         r'tonearm_dropped_total{reason="a \"bad\"\ndisk\\"} 3',
