@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 SHARE = 50
-"""Looking takes no more than this part of the time, however much is under way."""
+"""Looking takes no more than this part of a processor, however much is under way."""
 FULL_BYTES = 64 << 20
 """A journal that has grown to this is begun anew."""
 
@@ -116,9 +116,9 @@ class UnderWay:
     def _run(self) -> None:
         wait_s = EVERY_S
         while not self._stop.wait(wait_s):
-            began_s = self._clock()
+            began_s = time.thread_time()
             self.look()
-            wait_s = max(EVERY_S, SHARE * (self._clock() - began_s))
+            wait_s = max(EVERY_S, SHARE * (time.thread_time() - began_s))
         self.look()
         self.look()
 
