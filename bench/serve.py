@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -321,6 +322,20 @@ def match_costs() -> tuple[float, float]:
     )
 
 
+def match_growth() -> tuple[float, float]:
+    """Return seconds to find a request of 1 MB, spelled otherwise, among few and among many."""
+    found = []
+    for count in (10, 200):
+        repertoire = Repertoire()
+        for number in range(count):
+            repertoire.add(exchange(number, 4, 1_000_000), Path("a.yaml"), number)
+        body = asked(count - 1, 1_000_000, indent=1)
+        wanted = Asked(method="POST", target=PATH, path=PATH, body=body)
+        assert isinstance(repertoire.take(wanted), Found)
+        found.append(_best(partial(repertoire.take, wanted), 20))
+    return found[0], found[1]
+
+
 def _best(work: Callable[[], object], times: int) -> float:
     rounds = []
     for _ in range(ROUNDS):
@@ -416,6 +431,9 @@ def main() -> int:
         took, theirs = match_costs()
         against = f"vcrpy, body: {theirs * 1e3:.0f} ms"
         row(f"match, 8 kB, {RECORDINGS:,}", f"{took * 1e6:.0f} us", against, theirs / took, 500)
+        few, many = match_growth()
+        what, against = "match, 1 MB, 200", f"among 10: {few * 1e3:.1f} ms"
+        row(what, f"{many * 1e3:.1f} ms", against, few / many, 0.5)
         errors = rhythm_errors(folder)
         p50, p99 = statistics.median(errors), errors[int(0.99 * len(errors))]
         table.add_row(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.harness import LIMIT_S, connection, run
+from tests.proxy.harness import LIMIT_S, Upstream, connection, recording, run
 from tests.replay.server.harness import (
     ANYWHERE,
     asks,
@@ -76,6 +76,50 @@ def test_a_recording_goes_out_byte_by_byte_as_it_came_in(tmp_path):
 
     run(scenario())
     assert expected.count(b"\r\n\r\n") == 2
+
+
+async def good(exchange):
+    """Answer as a model that greets."""
+    await exchange.answer(line("a"), last())
+
+
+async def failing(exchange):
+    """Answer as a model that fails when it has begun."""
+    await exchange.answer(line("a"), b'{"error":"engine died"}\n')
+
+
+async def refusing(exchange):
+    """Answer as a server that is busy."""
+    await exchange.answer(b'{"error":"busy"}', status="503 Service Unavailable")
+
+
+async def dying(exchange):
+    """Hang up in the middle of a line."""
+    await exchange.start()
+    await exchange.chunk(line("a"))
+    await exchange.chunk(line("b")[:9])
+    exchange.close()
+
+
+@pytest.mark.parametrize("answer", [good, failing, refusing, dying])
+def test_what_a_client_saw_through_the_recorder_it_sees_again(tmp_path, answer):
+    """To the byte at which the connection ends."""
+
+    async def seen(address):
+        async with connection(address) as client:
+            await client.send(post(CHAT, "/api/chat", "Connection: close"))
+            return await client.reader.read()
+
+    async def scenario():
+        async with Upstream(answer) as ollama, recording(ollama.address) as rec:
+            first = await seen(rec.address)
+            exchange = (await rec.captures.get()).exchange()
+        async with serving(tmp_path, exchange) as server:
+            return first, await seen(server.address)
+
+    first, again = run(scenario())
+    assert again == first
+    assert first.endswith(b"0\r\n\r\n") == (answer is not dying)
 
 
 def test_pipelined_requests_are_answered_in_order(tmp_path):

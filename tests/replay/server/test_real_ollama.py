@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 
 import httpx
 import pytest
@@ -47,7 +48,7 @@ def test_a_client_cannot_tell_recordings_from_ollama(ollama, tmp_path, group, na
 
     printed = record(ollama, tmp_path, command)
 
-    with served(tmp_path) as url:
+    with served(tmp_path, "--strict") as url:
         assert output(command, **parse_upstream(url).variables).splitlines() == printed.splitlines()
     assert len(printed.splitlines()) >= 3
 
@@ -63,7 +64,7 @@ def test_ollamas_own_command_cannot_tell(ollama, tmp_path):
 
     printed = record(ollama, shelf, run, **env)
     real = [output(command, OLLAMA_HOST=ollama.url, **env) for command in (listed, loaded, shown)]
-    with served(shelf) as url:
+    with served(shelf, "--strict") as url:
         again = output(run, OLLAMA_HOST=url, **env)
         found = [output(command, OLLAMA_HOST=url, **env) for command in (listed, loaded, shown)]
 
@@ -94,6 +95,17 @@ def sections(text):
     return found
 
 
+def test_what_ollama_answers_on_a_miss_is_served_without_it_from_then_on(ollama, tmp_path):
+    """The first run records through the server, the second has only what it left behind."""
+    shelf = tmp_path / "shelf"
+    command = [*program("ollama", "ollama_sync.py"), ollama.model]
+
+    with served(shelf, "--on-miss", "record", "--upstream", ollama.url) as url:
+        printed = output(command, **parse_upstream(url).variables)
+    with served(shelf, "--strict") as url:
+        assert output(command, **parse_upstream(url).variables) == printed
+
+
 def record(ollama, shelf, command, **env):
     """Run a client program through the recorder, and return what it printed."""
     args = ("--upstream", ollama.url, *ANYWHERE, "--shelf", str(shelf))
@@ -101,10 +113,10 @@ def record(ollama, shelf, command, **env):
 
 
 @contextmanager
-def served(shelf):
-    """Serve a shelf; all of it has to be asked for, and nothing else."""
-    command = [*TONEARM, "serve", shelf, *ANYWHERE, "--speed", "instant", "--strict"]
-    with (shelf / "log").open("w+b") as log:
+def served(shelf, *options):
+    """Serve a shelf; where that is to be strict, all of it has to be asked for, and no more."""
+    command = [*TONEARM, "serve", shelf, *ANYWHERE, "--speed", "instant", *options]
+    with TemporaryFile() as log:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         try:
             yield server.stdout.readline().decode().strip()
@@ -134,7 +146,7 @@ def test_every_byte_is_that_of_the_recording(ollama, tmp_path):
     record(ollama, tmp_path, [*program("curl", "curl.sh"), ollama.model])
     exchanges = [exchange for path in Shelf(tmp_path).paths() for exchange in load(path).exchanges]
 
-    with served(tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(tmp_path, "--strict") as url, httpx.Client(base_url=url, trust_env=False) as client:
         for exchange in exchanges:
             path = exchange.request.uri.split("/", 3)[3]
             answer = client.post(f"/{path}", content=exchange.request.body)
