@@ -16,7 +16,8 @@ with openai.OpenAI(api_key="ollama", max_retries=0) as client:
         model=MODEL, messages=QUESTION, stream=True, stream_options=usage, **SAMPLING
     ) as pieces:
         say("stream", list(pieces))
-    with chat.stream(model=MODEL, messages=QUESTION, tools=[TOOL], **SAMPLING) as stream:
+    enough = SAMPLING | {"max_tokens": 8 * TOKENS}  # an answer that is cut short is an error here
+    with chat.stream(model=MODEL, messages=QUESTION, tools=[TOOL], **enough) as stream:
         say("events", [event.type for event in stream])
         say("final", stream.get_final_completion())
     say("completion", client.completions.create(model=MODEL, prompt=ASKED, **SAMPLING))
