@@ -164,7 +164,7 @@ def _library_config(config: ModelConfig, base: Any) -> Any:
         override_kv_shared_ffw_hidden=2 * config.hidden if config.wide_sharing_layers else None,
         enable_moe=config.experts > 0,
         num_experts=config.experts,
-        top_k_experts=config.experts_used,
+        top_k_experts=config.experts_used or base.top_k_experts,
         expert_dim=config.expert_hidden,
         moe_dense_hidden_dim=config.hidden if config.experts else 0,
         vision_encoder=None,
