@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 
 import psutil
 import pytest
@@ -136,8 +137,7 @@ def test_the_steps_can_be_done_by_hand(folder, shown):
     assert "18 turns: 18 same" in done[1].stdout
 
 
-def test_a_second_demo_takes_a_second_folder(folder, shown):
-    """The first one is not touched; an own folder has to be a new one."""
+def test_the_files_of_an_earlier_demo_are_not_touched(folder, shown):
     before = sorted(p.name for p in (folder / "tonearm-demo").iterdir())
     refused = tonearm("demo", "--out", "tonearm-demo", cwd=folder)
 
@@ -225,8 +225,9 @@ def test_it_runs_from_the_wheel_in_an_empty_folder(tmp_path, wheel, uv):
     """What `pip install` brings is enough: no file of the repository is needed."""
     venv, empty = tmp_path / "venv", tmp_path / "empty"
     empty.mkdir()
-    versions = ("--constraints", ROOT / "requirements.lock")
-    clean = {k: v for k, v in os.environ.items() if not re.match("PYTHON|VIRTUAL_ENV|UV", k)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    versions = ("--exclude-newer", project["tool"]["uv"]["exclude-newer"])
+    clean = {k: v for k, v in os.environ.items() if not re.match("PYTHON|VIRTUAL_ENV|UV_RUN", k)}
 
     def run(*words):
         done = subprocess.run(
