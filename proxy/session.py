@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -204,6 +205,7 @@ class _Run:
     async def serve(self, command: Sequence[str]) -> int:
         with Interrupts() as interrupts:
             async with self.listening(), self._figures():
+                gc.freeze()  # to look through all that is loaded would hold every stream up
                 await self._greet()
                 if command:
                     env = child.environment(
