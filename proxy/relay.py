@@ -136,7 +136,7 @@ class Relay(asyncio.Protocol):
         try:
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: server, upstream.host, upstream.port)
-        except OSError as err:
+        except (OSError, UnicodeError) as err:  # the latter where the name can be none
             self._fail(str(err), reached=False)
         else:
             self._transport.resume_reading()
