@@ -90,7 +90,7 @@ class Relay(asyncio.Protocol):
 
     def _begin(self) -> None:
         """Take the next request, where there is one."""
-        if self._passage is not None or not self._early:
+        if self._passage is not None or not self._early or self._transport.is_closing():
             return
         data, self._early = self._early, b""
         found = read_request(data)

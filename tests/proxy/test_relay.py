@@ -5,6 +5,7 @@ What clients, the server and the recorder see of either way is tested in ``test_
 
 import asyncio
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -196,6 +197,29 @@ def test_requests_sent_ahead_are_answered_in_turn(handed_over):
                 assert (await rec.captures.get()).exchange().request.body == b"%02d" % n
 
     run(scenario())
+    assert handed_over == []
+
+
+def test_what_a_client_has_sent_ahead_is_forgotten_when_it_goes(handed_over):
+    """The next request would begin, or be handed over, on a connection that has ended."""
+
+    async def scenario():
+        async with (
+            Upstream() as upstream,
+            recording(upstream.address) as rec,
+            connection(rec.address) as client,
+        ):
+            await client.send(PLAIN)
+            await client.until(b"0\r\n\r\n")
+            (relay,) = rec.proxy._entrance.relays.values()
+            relay.close()
+            for ahead in (PLAIN, PLAIN[:9]):
+                relay._early = ahead
+                relay._begin()
+            await true(lambda: not rec.proxy._clients())
+            return len(upstream.seen)
+
+    assert run(scenario()) == 1
     assert handed_over == []
 
 
@@ -406,3 +430,49 @@ def test_a_client_that_goes_before_there_is_a_connection_leaves_none(monkeypatch
             assert upstream.connections == 0
 
     run(scenario())
+
+
+def test_after_a_storm_of_requests_cut_anywhere_nothing_is_left():
+    """Clients and the server break off where chance says; every connection and flow ends."""
+    chance = random.Random(7)
+
+    async def answer(exchange):
+        await exchange.start()
+        for _ in range(chance.randint(0, 6)):
+            await exchange.chunk(bytes(chance.choice([1, 50, 5000])))
+            if chance.random() < 0.1:
+                exchange.close()
+                return
+        await exchange.end()
+
+    async def visit(address):
+        async with connection(address) as client:
+            for _ in range(chance.randint(1, 4)):
+                body = bytes(chance.choice([0, 2, 3000, 100_000]))
+                request = PLAIN.replace(b"2\r\n\r\n{}", b"%d\r\n\r\n%s" % (len(body), body))
+                request *= chance.choice([1, 1, 1, 2])
+                cut = chance.random() < 0.3
+                await client.send(request[: chance.randint(1, len(request))] if cut else request)
+                if cut:
+                    for _ in range(chance.randint(0, 30)):
+                        await asyncio.sleep(0)
+                    break
+                await client.until(b"0\r\n\r\n")
+            if chance.random() < 0.5:
+                client.writer.transport.abort()
+
+    async def visits(address):
+        for _ in range(20):
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await visit(address)
+
+    async def scenario():
+        async with Upstream(answer) as upstream, recording(upstream.address) as rec:
+            await asyncio.gather(*(visits(rec.address) for _ in range(10)))
+            await true(lambda: not rec.proxy._clients())
+            assert rec.recorder.busy_clients() == set()
+            assert rec.recorder._open == {}
+            assert not rec.tally.lost
+            return set(rec.tally.outcomes)
+
+    assert {Outcome.COMPLETE, Outcome.CLIENT_ABORTED, Outcome.UPSTREAM_ABORTED} <= run(scenario())
