@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from tonearm.replay.server.session import Settings
 
 LISTEN = "127.0.0.1:11435"
+OF_RECORDINGS: dict[str, object] = {
+    "speed": "recorded",
+    "ignore": [],
+    "repeat": "last",
+    "on_miss": "fail",
+    "shelf": None,
+    "strict": False,
+}
+"""Options that mean nothing beside ``--arm``, and their defaults."""
+OF_ARMS: dict[str, object] = {"model": None, "template": None}
+"""Options that mean nothing without it."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,27 +57,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     p.add_argument(
         "--speed",
-        default="recorded",
         metavar="recorded|instant|FACTOR",
         help="how fast recordings are played; default: %(default)s",
     )
     p.add_argument(
         "--ignore",
         action="append",
-        default=[],
         metavar="PATH",
         help="what in a body may differ from the recording, such as options.seed; repeatable",
     )
     p.add_argument(
         "--repeat",
         choices=("last", "cycle", "once"),
-        default="last",
         help="what a request gets that is asked more often than recorded; default: %(default)s",
     )
     p.add_argument(
         "--on-miss",
         choices=("fail", "passthrough", "record"),
-        default="fail",
         help="what becomes of a request that was not recorded; default: %(default)s",
     )
     p.add_argument(
@@ -84,7 +91,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--strict", action="store_true", help="exit with 1 if any request or recording is left over"
     )
     p.add_argument("--verbose", action="store_true", help="name the recording of every answer")
-    p.set_defaults(run=run)
+    p.set_defaults(run=run, **OF_RECORDINGS, **OF_ARMS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
     allow_many_files()
     voice = Voice(say=say, announce=announce)
     if args.arm is not None:
+        refuse(args, OF_RECORDINGS, "is for recordings: leave it out beside --arm")
         return run_arm(args, voice)
+    refuse(args, OF_ARMS, "is for arms: name one with --arm")
     result = serve(settings(args), voice)
     for line in result.ledger.summary(result.unasked):
         say(line)
@@ -131,6 +140,13 @@ def run_arm(args: argparse.Namespace, voice: Voice) -> int:
     listen = parse_listen(args.listen)
     perform(Bill(arm=arm, model=args.model, listen=listen, origins=origins()), voice)
     return EXIT_SAME
+
+
+def refuse(args: argparse.Namespace, options: dict[str, object], problem: str) -> None:
+    """Raise ``UsageError`` where one of some options is not at its default."""
+    for name, default in options.items():
+        if getattr(args, name) != default:
+            raise UsageError(f"--{name.replace('_', '-')} {problem}")
 
 
 def origins() -> list[str]:
