@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.model import Pin
+from tonearm.replay.release import release
 
 NO_DIGEST = "not recorded"
 """``ollama list`` cuts twelve characters off a digest and ends in a panic where there are fewer."""
+
+_TELLS_TAG = (0, 30, 0)
+"""Since when ``/api/show`` and ``/v1/models`` tell the tag of a model that they do not have."""
 
 _MODELFILE = "# What recordings tell of the Modelfile; the rest of it was not recorded.\n"
 
@@ -43,6 +47,14 @@ class Lineup:
     def find(self, model: str) -> Pin | None:
         """Return what is known of a model, ``None`` where there is no such model."""
         return self._pins.get(full_name(model))
+
+    def absent(self, model: str) -> str:
+        """Return what the server calls a model that it cannot show.
+
+        A server of which no pin tells the version counts as a new one.
+        """
+        version = release(self._version)
+        return model if version and version < _TELLS_TAG else full_name(model)
 
     def tags(self) -> list[JsonObject]:
         """Return the entries of ``/api/tags``."""

@@ -77,7 +77,7 @@ class Standing:
             return problem(asked.path, 400, "model is required")
         pin = self._lineup.find(str(model))
         if pin is None:
-            return no_model(asked.path, str(model))
+            return no_model(asked.path, self._lineup.absent(str(model)))
         missing = "license, model_info, modified_at, template"
         return json_reply(show(pin), fields=((NOT_RECORDED, missing),))
 
@@ -102,7 +102,7 @@ class Standing:
     def _openai_model(self, path: str) -> Plain:
         name = path.removeprefix("/v1/models/")
         if self._lineup.find(name) is None:
-            return no_model(path, name)
+            return no_model(path, self._lineup.absent(name))
         return _openai_reply(_openai(name))
 
 

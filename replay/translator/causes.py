@@ -6,12 +6,10 @@ looks like in bytes: docs/translator-check.md.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-type Release = tuple[int, int, int]
-"""A version without what may follow its three numbers."""
+from tonearm.replay.release import Release, release
 
 
 class Cause(StrEnum):
@@ -172,12 +170,6 @@ _OTHERS = {
 def about(cause: Cause) -> About:
     """Return what is known of a cause."""
     return RENDER.get(cause) or _OTHERS[cause]
-
-
-def release(server_version: str | None) -> Release | None:
-    """Return the numbers of a version; a candidate counts as the release that it became."""
-    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", server_version or "")
-    return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def habits(server_version: str | None) -> frozenset[Cause]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tonearm.canonical import JsonObject, canonical_bytes
 from tonearm.model import Answer, ChatRequest, Take, ToolCall
 from tonearm.replay.compare import folded
-from tonearm.replay.translator.causes import V0_32_1, release
+from tonearm.replay.release import release
+from tonearm.replay.translator.causes import V0_32_1
 from tonearm.replay.translator.conversation import thinks
 from tonearm.replay.translator.segments import Segment, cut
 from tonearm.templates import ChatFormat

@@ -22,8 +22,7 @@ ask /api/chat "{\"model\": \"no-such-model\", \"messages\": $messages}"
 ask /api/chat "{\"model\": 7}"
 ask /api/generate "no JSON"
 
-# What of a response does not tell the time of day; with a tag, for versions differ without one.
-seen() {
+seen() { # what of a response does not tell the time of day
   curl --silent --show-error --write-out '%{http_code} %{content_type} %header{allow}\n' "$@"
 }
 seen "$OLLAMA_HOST/"
@@ -35,6 +34,6 @@ seen "$OLLAMA_HOST/api/chat"
 seen --request DELETE "$OLLAMA_HOST/api/generate"
 seen "$OLLAMA_HOST/api/tags/"
 seen --header 'Host: evil.example' "$OLLAMA_HOST/api/tags"
-seen "$OLLAMA_HOST/v1/models/no-such-model:latest"
-seen "$OLLAMA_HOST/api/show" --data '{"model": "no-such-model:latest"}'
+seen "$OLLAMA_HOST/v1/models/no-such-model"
+seen "$OLLAMA_HOST/api/show" --data '{"model": "no-such-model"}'
 seen "$OLLAMA_HOST/api/show" --data '{}'

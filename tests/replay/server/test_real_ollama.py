@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.clients.installed import program
-from tests.engines import OLLAMA_VERSION, ollama_binary
+from tests.engines import OLLAMA_VERSION, OLLAMA_VERSIONS, ollama_binary
 from tonearm.cassette import Shelf, load
 from tonearm.proxy.address import parse_upstream
 
@@ -83,6 +83,28 @@ def test_ollamas_own_command_cannot_tell(ollama, tmp_path):
         theirs["Capabilities"],
         theirs["Parameters"],
     )
+
+
+@pytest.mark.parametrize("version", OLLAMA_VERSIONS)
+def test_a_missing_model_is_called_what_that_version_calls_it(ollama_server, tmp_path, version):
+    ollama = ollama_server(version)
+    record(ollama, tmp_path, [*program("curl", "curl.sh"), ollama.model])
+
+    def errors(url):
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            answers = [
+                *(client.post("/api/show", json={"model": name}) for name in ("x", "x:7b")),
+                *(client.get(f"/v1/models/{name}") for name in ("x", "x:7b")),
+                client.post("/api/chat", json={"model": "x"}),
+                client.post("/api/generate", json={"model": "x"}),
+            ]
+        return [
+            (answer.status_code, answer.headers["Content-Type"], answer.content)
+            for answer in answers
+        ]
+
+    with served(tmp_path) as url:
+        assert errors(url) == errors(ollama.url)
 
 
 def sections(text):

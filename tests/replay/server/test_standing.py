@@ -136,6 +136,27 @@ def test_an_unknown_model_in_openais_form():
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "asked", "called"),
+    [
+        ("0.24.0", "nope", "nope"),
+        ("0.33.0", "nope", "nope:latest"),
+        ("0.33.0", "nope:7b", "nope:7b"),
+        ("0.30.0-rc1", "nope", "nope:latest"),
+        (None, "nope", "nope:latest"),
+    ],
+)
+def test_a_missing_model_is_called_what_the_recorded_version_calls_it(version, asked, called):
+    of = standing(Pin(model=MODEL, server_version=version))
+
+    shown = json.loads(sent(ask("POST", "/api/show", {"model": asked}, of=of))[2])
+    listed = json.loads(sent(ask("GET", f"/v1/models/{asked}", of=of))[2])
+    loaded = json.loads(sent(ask("POST", "/api/chat", {"model": asked}, of=of))[2])
+
+    assert shown["error"] == listed["error"]["message"] == f"model '{called}' not found"
+    assert loaded["error"] == f"model '{asked}' not found"
+
+
 def test_models_are_listed_from_their_pins():
     status, fields, body = sent(ask("GET", "/api/tags"))
 

@@ -8,7 +8,8 @@ from tests.replay.translator import conversations, vectors
 from tests.replay.translator.vectors import VERSIONS, from_body
 from tonearm import templates
 from tonearm.errors import RenderError
-from tonearm.replay.translator.causes import Cause, habits, release
+from tonearm.replay.release import release
+from tonearm.replay.translator.causes import Cause, habits
 from tonearm.replay.translator.dialect import render
 
 SMALL, LARGE = templates.get("gemma4-small"), templates.get("gemma4-large")
