@@ -7,6 +7,7 @@ it read differently from what it is.
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from typing import TextIO
@@ -48,4 +49,17 @@ def console(stream: TextIO | None = None, *, width: int | None = None) -> Consol
     target = stream or sys.stdout
     if width is None and not target.isatty():
         width = 120
-    return Console(file=target, width=width, markup=False, highlight=False, emoji=False)
+    return _Console(file=target, width=width, markup=False, highlight=False, emoji=False)
+
+
+def ignore_reader() -> None:
+    """Let what is still printed go nowhere: the reader of stdout has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Console(Console):
+    """A console whose reader may leave early, such as ``head``, and not change the exit code."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        ignore_reader()

@@ -1,6 +1,9 @@
 """Nothing that a model says reaches the terminal as a command."""
 
 import io
+import os
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -34,3 +37,17 @@ def test_markup_of_the_console_library_is_shown_not_obeyed():
 @pytest.mark.parametrize(("text", "shown"), [("a\nb\tc", "a\\nb\\tc"), ("x" * 20, "x" * 9 + "…")])
 def test_one_line_is_one_line(text, shown):
     assert one_line(text, 10) == shown
+
+
+def test_a_reader_who_leaves_early_does_not_change_the_exit_code():
+    source, sink = os.pipe()
+    os.close(source)
+    program = "from tonearm.terminal import console; c = console(); [c.print('x') for _ in '12']"
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], check=False, stdout=sink, stderr=subprocess.PIPE
+        )
+    finally:
+        os.close(sink)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")

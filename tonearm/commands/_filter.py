@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from tonearm.canonical import Json, JsonObject
 from tonearm.errors import EXIT_COULD_NOT_RUN, EXIT_SAME, TonearmError, UsageError
+from tonearm.terminal import ignore_reader
 from tonearm.wire import parse_object
 
 _NAMES = {list: "a list", str: "a text", bool: "true or false"}
@@ -24,8 +24,8 @@ def run_filter(answer: Callable[[JsonObject], JsonObject]) -> int:
         for result in answers(sys.stdin.buffer, answer):
             print(json.dumps(result), flush=True)
             good, bad = (good, bad + 1) if "line" in result else (good + 1, bad)
-    except BrokenPipeError:  # the reader has seen enough; nothing more can be written at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        ignore_reader()
     return EXIT_COULD_NOT_RUN if bad and not good else EXIT_SAME
 
 
