@@ -12,6 +12,23 @@ from tonearm.model import Exchange, HttpRequest, HttpResponse, Outcome
 
 type Message = JsonObject
 
+ADD: JsonObject = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add numbers",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "a": {"type": "number", "description": "First"},
+                "b": {"type": "number", "description": "Second"},
+            },
+            "required": ["a", "b"],
+        },
+    },
+}
+"""A tool that the tiny model has learnt to call."""
+
 
 def user(text: str) -> Message:
     return {"role": "user", "content": text}

@@ -10,26 +10,12 @@ import sys
 import pytest
 
 from tests.engines import require, tiny_gguf
+from tests.tapes import ADD
 from tonearm.arms import ArmOptions, Case, Draft, load
 from tonearm.errors import ArmUnavailable, RenderError, UsageError
 from tonearm.model import ChatRequest
 
 GREEDY = {"temperature": 0, "num_ctx": 1024, "num_predict": 64}
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add numbers",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "a": {"type": "number", "description": "First"},
-                "b": {"type": "number", "description": "Second"},
-            },
-            "required": ["a", "b"],
-        },
-    },
-}
 CALL = "<|tool_call>call:add{a:19,b:37}<tool_call|>"
 
 llama = pytest.mark.llama

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.engines import OLLAMA_VERSIONS, tiny_gguf
+from tests.tapes import ADD
 from tonearm.arms import ArmOptions, load
 from tonearm.errors import ArmUnavailable
 from tonearm.model import ChatRequest, Layer
@@ -28,21 +29,6 @@ def hiding(request, ollama_server):
 
 
 GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "num_ctx": 2048, "num_predict": 64}
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add numbers",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "a": {"type": "number", "description": "First"},
-                "b": {"type": "number", "description": "Second"},
-            },
-            "required": ["a", "b"],
-        },
-    },
-}
 CALL = "<|tool_call>call:add{a:19,b:37}<tool_call|>"
 
 

@@ -6,24 +6,10 @@ import json
 from dataclasses import dataclass
 
 from tests.engines import TINY_MODEL as MODEL
+from tests.tapes import ADD
 
 PLAIN = "plain"
 
-ADD = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Add numbers",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "a": {"type": "number", "description": "First"},
-                "b": {"type": "number", "description": "Second"},
-            },
-            "required": ["a", "b"],
-        },
-    },
-}
 ANTHROPIC_ADD = {
     "name": "add",
     "description": "Add numbers",
