@@ -25,6 +25,11 @@ class Chat:
 
 
 _DIALECTS = {wire.OPENAI_CHAT: openai, wire.ANTHROPIC_CHAT: anthropic}
+_READERS = {
+    wire.OPENAI_CHAT: openai.read_reply,
+    wire.OPENAI_TEXT: openai.read_text_reply,
+    wire.ANTHROPIC_CHAT: anthropic.read_reply,
+}
 
 
 def read_chat(request: HttpRequest) -> Chat | None:
@@ -60,6 +65,5 @@ def read_reply(exchange: Exchange) -> wire.Reply:
     Raises:
         WireError: The body is not what the protocol allows.
     """
-    dialect = _DIALECTS.get(wire.endpoint(exchange.request) or "")
-    read = dialect.read_reply if dialect else wire.read_reply
+    read = _READERS.get(wire.endpoint(exchange.request) or "", wire.read_reply)
     return read(exchange.response.status, exchange.response.body)

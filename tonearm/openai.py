@@ -1,5 +1,7 @@
 """OpenAI's chat completions, told as requests and answers of ``/api/chat``.
 
+Answers of the older ``/v1/completions`` are read as well, into the form of ``/api/generate``.
+
 The request is turned as Ollama turns it before it reads it (ollama:openai/openai.go@v0.33.0), so
 asking ``/api/chat`` with the result brings the same prompt and the same options.
 """
@@ -217,8 +219,7 @@ def read_reply(status: int, body: bytes) -> Reply:
     Raises:
         WireError: Part of the body is not a JSON object.
     """
-    texts = [text for text in sse.data(body) if text != sse.DONE] if sse.is_stream(body) else [body]
-    pieces = [parse_object(text, f"part {n} of the answer") for n, text in enumerate(texts, 1)]
+    pieces = _pieces(body)
     whole: JsonObject = {}
     message: JsonObject = {"role": "assistant", "content": ""}
     for piece in pieces:
@@ -226,7 +227,46 @@ def read_reply(status: int, body: bytes) -> Reply:
     if any(piece.get("choices") for piece in pieces):
         whole["message"] = _finished(message)
         whole.setdefault("done", False)
-    return Reply(body=whole, lines=len(texts), error=error_of(status, pieces))
+    return Reply(body=whole, lines=len(pieces), error=error_of(status, pieces))
+
+
+def read_text_reply(status: int, body: bytes) -> Reply:
+    """Read an answer of ``/v1/completions``, streamed or not, into the form of ``/api/generate``.
+
+    Raises:
+        WireError: Part of the body is not a JSON object.
+    """
+    pieces = _pieces(body)
+    whole: JsonObject = {}
+    for piece in pieces:
+        if "model" in piece:
+            whole["model"] = piece["model"]
+        for choice in piece.get("choices") or []:
+            if choice.get("index", 0) == 0:
+                whole["response"] = whole.get("response", "") + (choice.get("text") or "")
+                _end(whole, choice.get("finish_reason"))
+        _count(whole, piece.get("usage"))
+    if "response" in whole:
+        whole.setdefault("done", False)
+    return Reply(body=whole, lines=len(pieces), error=error_of(status, pieces))
+
+
+def _pieces(body: bytes) -> list[JsonObject]:
+    """Return the objects of a stream, or the one of an answer that was not streamed."""
+    texts = [text for text in sse.data(body) if text != sse.DONE] if sse.is_stream(body) else [body]
+    return [parse_object(text, f"part {n} of the answer") for n, text in enumerate(texts, 1)]
+
+
+def _end(whole: JsonObject, reason: Json) -> None:
+    if reason:
+        whole["done"] = True
+        whole["done_reason"] = "stop" if reason == "tool_calls" else reason
+
+
+def _count(whole: JsonObject, usage: Json) -> None:
+    if usage:
+        whole["prompt_eval_count"] = usage.get("prompt_tokens")
+        whole["eval_count"] = usage.get("completion_tokens")
 
 
 def _grow(whole: JsonObject, message: JsonObject, piece: JsonObject) -> None:
@@ -238,12 +278,8 @@ def _grow(whole: JsonObject, message: JsonObject, piece: JsonObject) -> None:
             _say(message, choice.get("delta") or choice.get("message") or {})
             if entries := (choice.get("logprobs") or {}).get("content"):
                 whole["logprobs"] = [*whole.get("logprobs", []), *entries]
-            if reason := choice.get("finish_reason"):
-                whole["done"] = True
-                whole["done_reason"] = "stop" if reason == "tool_calls" else reason
-    if usage := piece.get("usage"):
-        whole["prompt_eval_count"] = usage.get("prompt_tokens")
-        whole["eval_count"] = usage.get("completion_tokens")
+            _end(whole, choice.get("finish_reason"))
+    _count(whole, piece.get("usage"))
     if "_debug_info" in piece:
         whole["_debug_info"] = piece["_debug_info"]
 

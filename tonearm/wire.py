@@ -31,6 +31,7 @@ NS_PER_S = 1_000_000_000
 CHAT = "/api/chat"
 GENERATE = "/api/generate"
 OPENAI_CHAT = "/v1/chat/completions"
+OPENAI_TEXT = "/v1/completions"
 ANTHROPIC_CHAT = "/v1/messages"
 
 INFERENCE = frozenset(
@@ -40,7 +41,7 @@ INFERENCE = frozenset(
         "/api/embed",
         "/api/embeddings",
         OPENAI_CHAT,
-        "/v1/completions",
+        OPENAI_TEXT,
         "/v1/embeddings",
         "/v1/responses",
         ANTHROPIC_CHAT,

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tonearm import wire
 from tonearm.cassette import find, load
 from tonearm.errors import CassetteError
+from tonearm.replay.server.convert import CONVERTIBLE
 from tonearm.replay.server.difference import changes
 from tonearm.replay.server.likeness import Features, features, read_body
 from tonearm.replay.server.miss import Change, Miss
@@ -88,9 +88,10 @@ def asked_bodies(recordings: Sequence[Recording]) -> dict[Recording, bytes]:
 def _stream_change(near: Recording, absent: Absent) -> tuple[Change, ...]:
     """Return the difference in ``stream``, where an answer cannot be made from the other kind."""
     left, right = near.question, absent.question
-    if left.streamed == right.streamed or left.path in {wire.CHAT, wire.GENERATE}:
+    if left.form is right.form or left.path in CONVERTIBLE:
         return ()
-    text = f"recorded {json.dumps(left.streamed)}, asked {json.dumps(right.streamed)}"
+    was, wanted = left.form.streamed, right.form.streamed
+    text = f"recorded {json.dumps(was)}, asked {json.dumps(wanted)}"
     return (Change(place="stream", text=text),)
 
 

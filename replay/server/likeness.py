@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from tonearm.canonical import Json, JsonObject, canonical_bytes
-from tonearm.replay.server.question import Pointer, drop, take_stream
+from tonearm.replay.server.question import Pointer, drop, take_form
 
 GIST = 400
 """Characters of what was said last."""
@@ -46,7 +46,7 @@ def read_body(path: str, body: bytes, free: Sequence[Pointer]) -> Json:
         value: Json = json.loads(body) if body else None
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")
-    take_stream(path, value)
+    take_form(path, value)
     for pointer in free:
         drop(value, pointer)
     return value

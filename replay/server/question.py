@@ -1,7 +1,7 @@
 """What makes two requests the same: method, path, and a body that means the same JSON.
 
-The order of keys, whitespace and the spelling of numbers do not count. Whether an answer is to be
-streamed is kept apart from the rest, because one can be made from the other.
+The order of keys, whitespace and the spelling of numbers do not count. The form in which the
+answer is to come is kept apart from the rest, because one can be made from the other.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from tonearm.canonical import Json, fingerprint
+from tonearm import wire
+from tonearm.canonical import Json, JsonObject, fingerprint
 from tonearm.errors import UsageError
 
 type Step = str | int | None
@@ -25,6 +27,23 @@ _TEXT = r'''"(?:[^"\\]|\\.)*"'''
 _STEP = re.compile(rf"\.?(?P<name>{_NAME})|\[(?:(?P<index>\d+)|(?P<every>\*)|(?P<text>{_TEXT}))\]")
 
 
+_COUNTING = frozenset({wire.OPENAI_CHAT, wire.OPENAI_TEXT})
+"""Endpoints whose streams bring the counts only where a request says so."""
+
+
+class Form(StrEnum):
+    """How an answer comes."""
+
+    WHOLE = "in one piece"
+    STREAM = "as a stream"
+    COUNTED = "as a stream with usage"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it comes in pieces."""
+        return self is not Form.WHOLE
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A request, apart from how it is spelled."""
@@ -33,30 +52,44 @@ class Question:
     path: str
     body: str
     """Fingerprint of the body; of its bytes where they are no JSON."""
-    streamed: bool
-    """Whether the answer is to come in pieces."""
+    form: Form
+    """How the answer is to come."""
 
 
 def question(method: str, path: str, body: bytes, free: Sequence[Pointer] = ()) -> Question:
     """Return what a request asks; ``free`` points at members whose values do not count."""
     try:
         value = json.loads(body) if body else None
-        streamed = take_stream(path, value)
+        form = take_form(path, value)
         for pointer in free:
             drop(value, pointer)
-        return Question(method, path, fingerprint(value), streamed)
+        return Question(method, path, fingerprint(value), form)
     except (ValueError, RecursionError):
         digest = hashlib.sha256(body).hexdigest()
-        return Question(method, path, f"bytes {digest}", streamed=False)
+        return Question(method, path, f"bytes {digest}", Form.WHOLE)
 
 
-def take_stream(path: str, body: Json) -> bool:
-    """Remove ``stream`` from a body and return what it says, or what its absence says."""
+def take_form(path: str, body: Json) -> Form:
+    """Remove from a body what tells the form of its answer, and return that form."""
     usual = path.startswith("/api/")
     if not isinstance(body, dict) or not isinstance(body.get("stream"), bool | None):
-        return usual
+        return Form.STREAM if usual else Form.WHOLE
     said = body.pop("stream", None)
-    return usual if said is None else said
+    counted = path in _COUNTING and _take_usage(body)
+    if not (usual if said is None else said):
+        return Form.WHOLE
+    return Form.COUNTED if counted else Form.STREAM
+
+
+def _take_usage(body: JsonObject) -> bool:
+    """Remove ``stream_options.include_usage`` and return what it says."""
+    options = body.get("stream_options") or {}
+    if not isinstance(options, dict) or not isinstance(options.get("include_usage"), bool | None):
+        return False
+    said = options.pop("include_usage", None)
+    if not options:
+        body.pop("stream_options", None)
+    return bool(said)
 
 
 def drop(value: Json, pointer: Pointer) -> None:

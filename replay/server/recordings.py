@@ -89,7 +89,7 @@ class Recordings:
         self.ledger.served += 1
         self.ledger.converted += found.converted
         if found.converted:
-            form = "as a stream" if recording.question.streamed else "in one piece"
+            form = recording.question.form
             logger.warning("%s was recorded %s and is converted", recording.name, form)
         if recording.exchange.outcome in NOT_BY_SERVER:
             logger.warning("%s breaks off: %s", recording.name, recording.exchange.error)

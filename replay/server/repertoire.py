@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from tonearm import wire
 from tonearm.model import Exchange, Outcome
-from tonearm.replay.server.convert import converted
+from tonearm.replay.server.convert import CONVERTIBLE, converted
 from tonearm.replay.server.framing import Framed, frame, is_complete
-from tonearm.replay.server.question import Pointer, Question, question
+from tonearm.replay.server.question import Form, Pointer, Question, question
 from tonearm.replay.server.reply import Asked, path_of
 
 
@@ -41,7 +40,7 @@ class Recording:
     body: bytes | None = None
     """What was asked, where it cannot be read from the cassette again."""
     served: int = 0
-    _frames: dict[bool, Framed] = field(default_factory=dict)
+    _frames: dict[Form, Framed] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,18 +54,19 @@ class Recording:
         answered = is_complete(self.exchange) or bool(response.headers or response.body)
         return answered and 200 <= response.status <= 599
 
-    def framed(self, *, streamed: bool, chunked: bool) -> Framed | None:
+    def framed(self, form: Form, asked: Asked) -> Framed | None:
         """Return the response as it goes out; ``None`` where it cannot be had in that form."""
-        if streamed in self._frames and chunked:
-            return self._frames[streamed]
+        chunked = asked.chunked
+        if form in self._frames and chunked:
+            return self._frames[form]
         exchange: Exchange | None = self.exchange
-        if streamed != self.question.streamed:
-            exchange = converted(self.exchange, streamed=streamed)
+        if form is not self.question.form:
+            exchange = converted(self.exchange, form, body=asked.body)
         if exchange is None:
             return None
         framed = frame(exchange, chunked=chunked)
         if chunked:
-            self._frames[streamed] = framed
+            self._frames[form] = framed
         return framed
 
 
@@ -77,7 +77,7 @@ class Found:
     recording: Recording
     framed: Framed
     converted: bool = False
-    """Whether the answer was recorded with the other value of ``stream``."""
+    """Whether the answer was recorded in another form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,13 @@ class Absent:
     reason: str | None = None
     """``None`` where it was not recorded."""
 
+
+_OTHERS = {
+    Form.WHOLE: (Form.COUNTED, Form.STREAM),
+    Form.STREAM: (Form.COUNTED, Form.WHOLE),
+    Form.COUNTED: (Form.WHOLE, Form.STREAM),
+}
+"""From what each form can be made, best first."""
 
 NOT_BY_SERVER = frozenset({Outcome.CLIENT_ABORTED, Outcome.PROXY_STOPPED, Outcome.TRUNCATED})
 """How an exchange ends that was not ended by the server."""
@@ -137,8 +144,8 @@ class Repertoire:
         queue = self._queues.get(wanted)
         if queue is not None:
             return self._play(queue, wanted, asked)
-        if asked.path in {wire.CHAT, wire.GENERATE}:
-            queue = self._queues.get(replace(wanted, streamed=not wanted.streamed))
+        for form in _OTHERS[wanted.form] if asked.path in CONVERTIBLE else ():
+            queue = self._queues.get(replace(wanted, form=form))
             if queue is not None:
                 return self._play(queue, wanted, asked)
         return Absent(question=wanted)
@@ -158,16 +165,16 @@ class Repertoire:
         recording = queue.take(self._repeat)
         if recording is None:
             return Absent(question=wanted, reason=queue.why_empty())
-        framed = recording.framed(streamed=wanted.streamed, chunked=asked.chunked)
+        framed = recording.framed(wanted.form, asked)
         if framed is None:
-            form = "as a stream" if wanted.streamed else "in one piece"
-            reason = f"{recording.name} cannot be had {form}: it is not a whole answer of Ollama's"
+            name, form = recording.name, wanted.form
+            reason = f"{name} cannot be had {form}: it is not a whole answer of Ollama's"
             return Absent(question=wanted, reason=reason)
         recording.served += 1
         return Found(
             recording=recording,
             framed=framed,
-            converted=wanted.streamed != recording.question.streamed,
+            converted=wanted.form is not recording.question.form,
         )
 
 

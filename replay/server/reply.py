@@ -20,6 +20,7 @@ from tonearm.canonical import Json
 JSON = "application/json; charset=utf-8"
 UNCODED = "application/json"
 """What Ollama calls most of its JSON under ``/v1``."""
+NDJSON = "application/x-ndjson"
 TEXT = "text/plain"
 
 UNCHUNKED_BYTES = 2048

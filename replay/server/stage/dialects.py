@@ -7,19 +7,15 @@ Ollama does the same: it reads them into its own requests and answers those
 from __future__ import annotations
 
 from tonearm import anthropic, openai, wire
-from tonearm.canonical import Json, JsonObject
+from tonearm.canonical import JsonObject
 from tonearm.errors import WireError
-from tonearm.replay.server.gojson import encode
+from tonearm.replay.server.manner import AnthropicChat, Manner, OpenAiChat, OpenAiText, estimate
 from tonearm.replay.server.stage import forms
-from tonearm.replay.server.stage.manner import AnthropicChat, Manner, OpenAiChat, OpenAiText
 from tonearm.replay.server.stage.refusal import Refusal
 
-OPENAI_TEXT = "/v1/completions"
-DIALECTS = frozenset({wire.OPENAI_CHAT, wire.ANTHROPIC_CHAT, OPENAI_TEXT})
+DIALECTS = frozenset({wire.OPENAI_CHAT, wire.ANTHROPIC_CHAT, wire.OPENAI_TEXT})
 
 _KEPT = ("model", "prompt", "suffix")
-_COUNTED = ("role", "content")
-_BYTES_PER_TOKEN = 4
 
 
 def translate(path: str, data: bytes) -> tuple[str, JsonObject, Manner]:
@@ -71,28 +67,8 @@ def _anthropic(body: JsonObject) -> tuple[str, JsonObject, Manner]:
     if not body.get("messages"):
         raise Refusal(400, "messages is required")
     chat = anthropic.chat_body(body, [])
-    return wire.CHAT, chat, AnthropicChat(estimate=_estimate(body))
+    return wire.CHAT, chat, AnthropicChat(estimate=estimate(body))
 
 
 def _wants_usage(body: JsonObject) -> bool:
     return bool((body.get("stream_options") or {}).get("include_usage"))
-
-
-def _estimate(body: JsonObject) -> int:
-    """Return about how many tokens a request has: a quarter of its letters, as Ollama counts."""
-    said = [body.get("system"), *(m.get(name) for m in body["messages"] for name in _COUNTED)]
-    tools = body.get("tools") or []
-    named = [tool.get(name) for tool in tools for name in ("name", "description")]
-    schemas = sum(len(encode(tool.get("input_schema"))) for tool in tools)
-    return max((sum(map(_letters, [*said, *named])) + schemas) // _BYTES_PER_TOKEN, 1)
-
-
-def _letters(content: Json) -> int:
-    match content:
-        case str():
-            return len(content.encode())
-        case list():
-            return sum(map(_letters, content))
-        case {"type": str(kind), **fields}:
-            return _letters(fields.get(kind) or fields.get("content"))
-    return 0

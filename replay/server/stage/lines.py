@@ -10,9 +10,9 @@ from email.utils import formatdate
 
 from tonearm.canonical import JsonObject
 from tonearm.errors import TonearmError
+from tonearm.replay.server.manner import Manner
 from tonearm.replay.server.problem import problem_body
 from tonearm.replay.server.reply import UNCODED, Asked, Outlet
-from tonearm.replay.server.stage.manner import Manner
 from tonearm.replay.server.stage.refusal import Refusal
 from tonearm.replay.server.stage.writing import refused
 

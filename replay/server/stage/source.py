@@ -17,13 +17,13 @@ from tonearm.canonical import JsonObject
 from tonearm.errors import ArmError, UsageError
 from tonearm.model import ChatRequest, Pin
 from tonearm.replay.server.gojson import encode
+from tonearm.replay.server.manner import Manner, Plain
 from tonearm.replay.server.problem import no_model_text
 from tonearm.replay.server.reply import UNCODED, Asked, Reply
 from tonearm.replay.server.routes import turned_away
 from tonearm.replay.server.stage import besides, forms, names
 from tonearm.replay.server.stage.dialects import DIALECTS, translate
 from tonearm.replay.server.stage.lines import Lines, ahead
-from tonearm.replay.server.stage.manner import Manner, Plain
 from tonearm.replay.server.stage.performance import Part, Performance
 from tonearm.replay.server.stage.recital import recite
 from tonearm.replay.server.stage.refusal import Refusal

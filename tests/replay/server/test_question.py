@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonearm.errors import UsageError
-from tonearm.replay.server.question import parse_pointer, question, spell
+from tonearm.replay.server.question import Form, parse_pointer, question, spell
 
 BODY = {
     "model": "m",
@@ -69,8 +69,35 @@ def test_stream_is_kept_apart_from_the_rest(path, body, streamed):
     """Ollama streams unless told not to, OpenAI's interface the other way round."""
     found = asked(body, path)
 
-    assert found.streamed is streamed
+    assert found.form.streamed is streamed
     assert found.body == asked({}, path).body
+
+
+@pytest.mark.parametrize(
+    ("more", "form"),
+    [
+        ({"stream_options": {"include_usage": True}}, Form.WHOLE),
+        ({"stream": True}, Form.STREAM),
+        ({"stream": True, "stream_options": {}}, Form.STREAM),
+        ({"stream": True, "stream_options": {"include_usage": False}}, Form.STREAM),
+        ({"stream": True, "stream_options": {"include_usage": True}}, Form.COUNTED),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_the_counts_of_a_stream_are_kept_apart_as_well(path, more, form):
+    found = asked(BODY | more, path)
+
+    assert found.form is form
+    assert found.body == asked(BODY, path).body
+
+
+@pytest.mark.parametrize(
+    "options", [{"include_usage": "yes"}, {"include_obfuscation": False}, [True], "all"]
+)
+def test_what_else_is_asked_of_a_stream_is_part_of_the_body(options):
+    path = "/v1/chat/completions"
+
+    assert asked({"stream_options": options}, path).body != asked({}, path).body
 
 
 def test_a_stream_that_is_no_flag_is_part_of_the_body():

@@ -124,7 +124,7 @@ def test_a_miss_has_the_form_of_the_interface_that_was_asked(tmp_path, path, sha
 
 
 def test_stream_is_a_difference_where_an_answer_cannot_be_converted(tmp_path):
-    path = "/v1/chat/completions"
+    path = "/v1/responses"
     exchange = answered(asks("a", stream=True), 200, (), b"data: [DONE]\n\n", path=path)
 
     (answer,), _ = talk(tmp_path, [exchange], asks("a"), path=path)

@@ -12,6 +12,10 @@ from tonearm.replay.server.repertoire import Absent, Found, Repeat, Repertoire
 from tonearm.replay.server.reply import Asked
 
 CASSETTE = Path("a.yaml")
+COUNTED = {"stream": True, "stream_options": {"include_usage": True}}
+PROMPT = {"model": MODEL, "prompt": "a"}
+WHOLE = b'{"model":"m","choices":[{"text":"b","index":0,"finish_reason":"stop"}]}'
+STREAMED = b"data: %b\n\ndata: [DONE]\n\n" % WHOLE
 
 
 def repertoire(*exchanges, **options):
@@ -102,6 +106,27 @@ def test_an_answer_of_the_same_form_comes_first():
         "a.yaml#1",
         "a.yaml#0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recorded", "first"),
+    [
+        ({}, [COUNTED, {"stream": True}], "a.yaml#0"),
+        ({}, [{"stream": True}, COUNTED], "a.yaml#1"),
+        ({"stream": True}, [{}, COUNTED], "a.yaml#1"),
+        (COUNTED, [{"stream": True}, {}], "a.yaml#1"),
+        (COUNTED, [{"stream": True}], "a.yaml#0"),
+    ],
+)
+def test_of_other_forms_the_one_that_tells_more_comes_first(wanted, recorded, first):
+    """With the counts, and if there is a choice in pieces."""
+    path = "/v1/completions"
+    exchanges = [
+        answered(PROMPT | form, 200, (), STREAMED if form else WHOLE, path=path)
+        for form in recorded
+    ]
+
+    assert names(repertoire(*exchanges), asked(PROMPT | wanted, path)) == [first]
 
 
 def test_other_endpoints_are_not_converted():
