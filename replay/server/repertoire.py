@@ -8,6 +8,7 @@ would fill the memory with what is needed only to explain a miss.
 from __future__ import annotations
 
 import hashlib
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -199,15 +200,21 @@ class _Queue:
         return self._whole or self._broken
 
     def add(self, recording: Recording) -> None:
-        """Put a recording behind the others of its kind."""
+        """Put a recording behind the others of its kind that began before it.
+
+        Cassettes that were begun in the same second have names in no order.
+        """
         if not recording.playable:
             self._silent.append(recording)
         elif recording.exchange.outcome in NOT_BY_SERVER:
-            self._broken.append(recording)
+            self._insert(self._broken, recording)
         else:
             if not self._whole:
                 self._next = 0
-            self._whole.append(recording)
+            self._insert(self._whole, recording)
+
+    def _insert(self, line: list[Recording], recording: Recording) -> None:
+        insort(line, recording, lo=min(self._next, len(line)), key=_began_at)
 
     def take(self, repeat: Repeat) -> Recording | None:
         """Return the recording whose turn it is, ``None`` where there is none."""
@@ -231,3 +238,7 @@ class _Queue:
             return f"{first.name} has no answer that could be played: {problem}"
         times = "once" if len(self.line) == 1 else f"{len(self.line)} times"
         return f"it was recorded {times}, and that was served before (--repeat once)"
+
+
+def _began_at(recording: Recording) -> str:
+    return recording.exchange.started_at or ""

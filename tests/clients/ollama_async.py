@@ -45,7 +45,10 @@ async def main():
         (loaded,) = (await client.ps()).models
         say("loaded", [*known(loaded), loaded.context_length])
         shown = await client.show(MODEL)
-        say("shown", [shown.capabilities, shown.parameters, shown.details.family])
+        say(
+            "shown",
+            [shown.capabilities, sorted(shown.parameters.splitlines()), shown.details.family],
+        )
 
 
 asyncio.run(main())

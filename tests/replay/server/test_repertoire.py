@@ -1,6 +1,7 @@
 """Which recording answers, and what happens when a request comes again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,17 @@ def test_an_answer_of_the_same_form_comes_first():
         "a.yaml#1",
         "a.yaml#0",
     ]
+
+
+def test_recordings_of_one_request_come_in_the_order_of_their_time():
+    """Cassettes of the same second come in any order."""
+    late, early = (
+        replace(streamed(asks("a")), started_at=f"2026-11-21T11:18:28.{ms}+00:00")
+        for ms in ("585", "529")
+    )
+    found = repertoire(late, early, late)
+
+    assert names(found, *[asked(asks("a"))] * 3) == ["a.yaml#1", "a.yaml#0", "a.yaml#2"]
 
 
 @pytest.mark.parametrize(
