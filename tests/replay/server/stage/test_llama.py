@@ -77,13 +77,13 @@ def test_a_format_binds_the_answer(client):
 
 
 def test_a_client_that_leaves_stops_the_engine(client):
-    """Ten thousand numbers would keep the next one waiting longer than it waits."""
-    numbers = {"type": "array", "minItems": 10_000, "items": {"type": "integer"}}
-    body = {"model": TINY_MODEL, "prompt": "Hello!", "raw": True, "format": numbers}
+    """Forty thousand tokens would keep the next one waiting longer than it waits."""
+    long = {"type": "string", "minLength": 1_000_000}
+    body = {"model": TINY_MODEL, "prompt": "Hello!", "raw": True, "format": long}
+    # An answer that repeats itself is broken off, so it must not.
+    options = {"num_predict": 40_000, "temperature": 2, "repeat_penalty": 1.5, "seed": 1}
 
-    with client.stream(
-        "POST", "/api/generate", json={**body, "options": {"num_predict": 40_000}}
-    ) as stream:
+    with client.stream("POST", "/api/generate", json={**body, "options": options}) as stream:
         lines = stream.iter_lines()
         begun = [json.loads(next(lines)) for _ in range(100)]
     last = chat(client, "Hello!", think=False)[-1]
