@@ -7,7 +7,6 @@ what the user of this machine has.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import re
 import shutil
@@ -18,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import NoReturn
 
 import httpx
@@ -50,11 +49,12 @@ def require(name: str, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def package(name: str, *, group: str) -> ModuleType:
-    """Return a package that a dependency group brings; ``require`` the group where it is absent."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
+def package(name: str, *, group: str) -> None:
+    """See that a package is here which a dependency group brings; ``require`` the group if not.
+
+    It is not imported: a plugin of pytest would take effect on the tests that run.
+    """
+    if find_spec(name) is None:
         require(group, f"no package {name} here: uv sync --group {group}")
 
 

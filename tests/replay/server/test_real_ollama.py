@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.clients.installed import program
-from tests.engines import OLLAMA_VERSION, OLLAMA_VERSIONS, ollama_binary
+from tests.engines import OLLAMA_VERSION, OLLAMA_VERSIONS, ollama_binary, start_ollama
 from tonearm.cassette import Shelf, load
 from tonearm.proxy.address import parse_upstream
 
@@ -39,6 +39,13 @@ PROGRAMS = [
     ("pydantic-ai", "pydantic_agent.py"),
     ("curl", "curl.sh"),
 ]
+
+
+@pytest.fixture(scope="module")
+def ollama(tmp_path_factory):
+    """A server of its own: clients list its models, and those of other tests are not recorded."""
+    with start_ollama(home=tmp_path_factory.mktemp("ollama")) as server:
+        yield server
 
 
 @pytest.mark.parametrize(("group", "name"), PROGRAMS, ids=[name for _, name in PROGRAMS])
