@@ -198,6 +198,8 @@ class Recorder:
         if capture is None:
             return
         capture.ended_s = self._clock()
+        if outcome is Outcome.CLIENT_ABORTED and capture.has_ended:
+            outcome = Outcome.COMPLETE  # some clients leave as soon as they have read that
         capture.outcome = outcome
         _note_request(capture, flow)
         if outcome is not Outcome.COMPLETE:

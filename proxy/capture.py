@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from tonearm.dialect import has_ended
 from tonearm.model import Chunk, Exchange, Headers, HttpRequest, HttpResponse, Outcome
 from tonearm.proxy.tee import Tee
 
@@ -19,6 +20,8 @@ NO_ANSWER: dict[Outcome, tuple[int, str]] = {
     Outcome.PROXY_STOPPED: (503, "Recorder Stopped"),
 }
 """Status and reason of an exchange that ended before there was a response."""
+LAST_PIECES = 8
+"""Among so many is the last line of any stream."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +56,12 @@ class Capture:
         """How much memory the bodies hold."""
         copied = sum(tee.size_bytes for tee in (self.upload, self.tee) if tee)
         return len(self.request_body) + copied + len(self.own_body)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the answer has said its last word, though its HTTP body may not have ended."""
+        pieces = self.tee.pieces[-LAST_PIECES:] if self.tee else []
+        return has_ended(b"".join(piece for _, piece in pieces))
 
     def so_far(self, now_s: float) -> Capture:
         """Return what there is of a running exchange; may be called from any thread."""

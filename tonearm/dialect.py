@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tonearm import anthropic, openai, wire
+from tonearm import anthropic, openai, sse, wire
 from tonearm.canonical import JsonObject
+from tonearm.errors import WireError
 from tonearm.model import ChatRequest, Exchange, HttpRequest
 
 
@@ -30,6 +31,7 @@ _READERS = {
     wire.OPENAI_TEXT: openai.read_text_reply,
     wire.ANTHROPIC_CHAT: anthropic.read_reply,
 }
+_LAST_EVENTS = ("message_stop", "response.completed", "response.incomplete", "response.failed")
 
 
 def read_chat(request: HttpRequest) -> Chat | None:
@@ -67,3 +69,17 @@ def read_reply(exchange: Exchange) -> wire.Reply:
     """
     read = _READERS.get(wire.endpoint(exchange.request) or "", wire.read_reply)
     return read(exchange.response.status, exchange.response.body)
+
+
+def has_ended(part: bytes) -> bool:
+    """Return whether the last part of a streamed answer says that nothing follows it."""
+    if not part.endswith(b"\n"):
+        return False
+    line = part.rstrip().rpartition(b"\n")[2].removeprefix(b"data:").strip()
+    if line == sse.DONE:
+        return True
+    try:
+        last = wire.parse_object(line, "last line")
+    except WireError:
+        return False
+    return last.get("done") is True or last.get("type") in _LAST_EVENTS

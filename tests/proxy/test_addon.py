@@ -140,6 +140,34 @@ def test_a_broken_exchange_says_who_broke_it_and_keeps_the_bytes(
     assert exchange.error == "went wrong"
 
 
+@pytest.mark.parametrize(
+    ("pieces", "outcome"),
+    [
+        ((b'{"done":false}\n', b'{"done":', b"true}\n"), Outcome.COMPLETE),
+        ((b"data: {}\n\n", b"data: [DONE]\n\n"), Outcome.COMPLETE),
+        ((b'event: message_stop\ndata: {"type":"message_stop"}\n\n',), Outcome.COMPLETE),
+        ((b'event: x\r\ndata: {"type":"response.completed"}\r\n\r\n',), Outcome.COMPLETE),
+        ((b'{"done":true}',), Outcome.CLIENT_ABORTED),
+        ((b'{"done":false}\n',), Outcome.CLIENT_ABORTED),
+        ((b"data: [DONE]\n\n", b"data: {}\n\n"), Outcome.CLIENT_ABORTED),
+        ((b'{"done":true}\n', b"no JSON\n"), Outcome.CLIENT_ABORTED),
+        ((), Outcome.CLIENT_ABORTED),
+    ],
+)
+def test_a_client_may_leave_at_the_last_word(recorder, captures, pieces, outcome):
+    found = flow()
+    recorder.requestheaders(found)
+    respond(found, recorder, *pieces)
+    found.client_conn.state = ConnectionState.CLOSED
+    found.error = tflow.terr("went wrong")
+    recorder.error(found)
+
+    exchange = captures[0].exchange()
+    assert exchange.outcome is outcome
+    assert (exchange.error is None) is (outcome is Outcome.COMPLETE)
+    assert exchange.response.body == b"".join(pieces)
+
+
 def test_an_upstream_without_an_answer_is_recorded_with_what_the_client_got(recorder, captures):
     broken(recorder, response=False, client_gone=False)
 
