@@ -1,6 +1,6 @@
 """What users of the common clients read when something goes wrong behind the recorder."""
 
-from functools import partial
+from importlib import import_module
 
 import pytest
 
@@ -10,7 +10,9 @@ from tests.proxy.harness import LIMIT_S, Upstream, recording, run
 QUESTION = [{"role": "user", "content": "hi"}]
 
 
-library = partial(package, group="clients")
+def library(name):
+    package(name, group="clients")
+    return import_module(name)
 
 
 async def ask_openai(url):
