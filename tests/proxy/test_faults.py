@@ -255,22 +255,28 @@ def test_a_recorder_that_is_killed_loses_nothing_that_it_had_counted(tmp_path):
     assert all(exchange.response.body == EXPECTED for exchange in exchanges)
 
 
-@POSIX
-def test_fifty_kills_of_the_writer_lose_nothing_acknowledged(tmp_path):
-    """The conversations go on from one life to the next, as recorders that are started again."""
+def survived(program, *args):
+    """Return what a program says that kills recorders and counts what they leave."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.proxy.killing", "50", str(tmp_path)],
+        [sys.executable, "-m", f"tests.proxy.{program}", *args],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
         env=os.environ,
     )
-
     assert done.returncode == 0, done.stdout + done.stderr
-    acknowledged = re.search(r"50 kills: (\d+) exchanges acknowledged", done.stdout)
+    return done.stdout
+
+
+@POSIX
+def test_fifty_kills_of_the_writer_lose_nothing_acknowledged(tmp_path):
+    """The conversations go on from one life to the next, as recorders that are started again."""
+    told = survived("killing", "50", str(tmp_path))
+
+    acknowledged = re.search(r"50 kills: (\d+) exchanges acknowledged", told)
     assert int(acknowledged[1]) >= 50
-    assert "0 acknowledged lost, 0 wrong" in done.stdout
+    assert "0 acknowledged lost, 0 wrong" in told
 
 
 @POSIX
@@ -337,17 +343,9 @@ def test_an_answer_under_way_survives_the_kill_of_its_recorder(tmp_path, capsys)
 
 @POSIX
 def test_kills_of_whole_recorders_lose_nothing_acknowledged_or_journalled(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.proxy.killing_recorder", "5", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=os.environ,
-    )
+    told = survived("killing_recorder", "5", str(tmp_path))
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    figures = re.search(r"5 kills: (\d+) exchanges acknowledged.* (\d+) of them cut", done.stdout)
+    figures = re.search(r"5 kills: (\d+) exchanges acknowledged.* (\d+) of them cut", told)
     assert int(figures[1]) >= 5
     assert int(figures[2]) >= 5
-    assert "0 acknowledged lost, 0 of " in done.stdout
+    assert "0 acknowledged lost, 0 of " in told
